@@ -1,0 +1,86 @@
+"""The decision itself: a pure function from job, evaluation and policy to a frozen Decision."""
+
+from dataclasses import dataclass
+
+from . import envelope
+from .allocation import ActionClass, Allocation
+from .decision import Decision, FallbackCode, PolicyIdentity, Reason
+from .errors import ObservationMissingError, PolicyError
+from .evaluation import Evaluation, with_weights
+from .job import Job
+from .policy import MetaController, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    allocation: Allocation
+    acted: PolicyIdentity
+    fallback: FallbackCode | None = None
+    detail: str = ""
+
+
+def decide(
+    job: Job, evaluation: Evaluation, policy: Policy, *, fallback: Policy, meta: MetaController | None = None
+) -> Decision:
+    """Ask the policy, or the fallback rule where the policy must not act, and keep the answer inside the envelope.
+
+    A proposal that cannot be made (missing values) is the allocation in force: the envelope holds it and says so.
+    """
+    if meta is not None and job.objectives.weights is None:
+        evaluation = _weighted(evaluation, meta)
+    proposed = _propose(job, evaluation, policy, fallback)
+    allocation, clamps = envelope.constrain(job, evaluation, proposed.allocation)
+    return Decision(
+        time=evaluation.now,
+        job=job.name,
+        observation=evaluation.observation,
+        weights=evaluation.weights,
+        previous=evaluation.history.allocation,
+        proposal=proposed.allocation,
+        allocation=allocation,
+        clamps=clamps,
+        reason=_reason(evaluation, allocation, held=bool(clamps)),
+        policy=policy.identity,
+        acted=proposed.acted,
+        fallback=proposed.fallback,
+        detail=proposed.detail,
+    )
+
+
+def _weighted(evaluation: Evaluation, meta: MetaController) -> Evaluation:
+    """The meta-controller's weights; the last ones stay while its context is incomplete."""
+    try:
+        return with_weights(evaluation, meta.weights(evaluation.context))
+    except ObservationMissingError:
+        return evaluation
+
+
+def _propose(job: Job, evaluation: Evaluation, policy: Policy, fallback: Policy) -> _Proposed:
+    code, detail = envelope.fallback_reason(job, evaluation, policy)
+    if code is None:
+        try:
+            return _Proposed(policy.propose(job, evaluation), policy.identity)
+        except ObservationMissingError as missing:
+            return _Proposed(evaluation.history.allocation, policy.identity, detail=str(missing))
+        except PolicyError as error:
+            code, detail = FallbackCode.POLICY_FAILED, str(error)
+    try:
+        return _Proposed(fallback.propose(job, evaluation), fallback.identity, code, detail)
+    except ObservationMissingError as missing:
+        return _Proposed(evaluation.history.allocation, fallback.identity, code, f"{detail}; {missing}")
+
+
+def _reason(evaluation: Evaluation, allocation: Allocation, *, held: bool) -> Reason:
+    previous = evaluation.history.allocation
+    if allocation.executors > previous.executors:
+        if evaluation.observation.burst:
+            return Reason.BURST_AHEAD
+        return Reason.BACKLOG_GROWING if evaluation.backlog_growing else Reason.LOAD_RISING
+    if allocation.executors < previous.executors:
+        return Reason.LOAD_FALLING
+    change = previous.change_class(allocation)
+    if change is ActionClass.RESTART:
+        return Reason.MEMORY_CHANGE
+    if change is ActionClass.IN_PLACE:
+        return Reason.SHUFFLE_CHANGE
+    return Reason.HELD if held else Reason.STEADY

@@ -1,0 +1,251 @@
+"""From measurements to what a policy sees: windows, the edge's forecast, the observation."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+
+from .history import History
+from .job import Job
+from .measurement import Batch, EdgeSignal, Measurement
+from .objectives import SCENARIO_WEIGHTS, Scenario, Weights
+from .observation import Observation
+
+SECONDS_PER_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The meta-controller's view of a job over its metrics and SLO windows. None is missing.
+
+    rate_mean: messages/s. rate_spread: standard deviation over mean. latency_ratio: latency over its target.
+    attainment: share of batches within the objective. budget_burn: cost rate over the budget; over the cost of the
+    largest allowed allocation where the job states no budget.
+    """
+
+    rate_mean: float | None
+    rate_spread: float | None
+    latency_ratio: float | None
+    attainment: float | None
+    budget_burn: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """All that a policy and the envelope know at one decision.
+
+    signal_fresh: None when the job has no edge signal. backlog_growing: None when nobody measured it.
+    processing_rate: messages/s of the whole job over the metrics window. startup_s, restart_cost_s: measured, seconds.
+    age_s: of the last measurement, infinite when there is none.
+    """
+
+    now: float
+    observation: Observation
+    context: Context
+    weights: Weights
+    history: History
+    signal_fresh: bool | None = None
+    backlog_growing: bool | None = None
+    processing_rate: float | None = None
+    running: int | None = None
+    pending: int | None = None
+    unschedulable: int = 0
+    restart_cost_s: float | None = None
+    age_s: float = math.inf
+
+
+class Window:
+    """The measurements of one job that still matter; grows and forgets, decides nothing.
+
+    metrics_s: how long measurements are kept. slo_s: how long batches count for attainment.
+    """
+
+    def __init__(self, *, metrics_s: float, slo_s: float) -> None:
+        self._metrics_s = metrics_s
+        self._slo_s = slo_s
+        self._measurements: deque[Measurement] = deque()
+        self._slo: deque[tuple[float, int, int]] = deque()
+        self._batches = 0
+        self._met = 0
+        self.capacity: float | None = None
+
+    def add(self, measurement: Measurement, *, latency_target_ms: float) -> None:
+        """Take the newest measurement in; one that is not newer than the last is ignored."""
+        if self._measurements and measurement.time <= self._measurements[-1].time:
+            return
+        self._measurements.append(measurement)
+        while self._measurements[0].time < measurement.time - self._metrics_s:
+            self._measurements.popleft()
+        if measurement.batches:
+            met = sum(b.latency_ms <= latency_target_ms for b in measurement.batches)
+            self._slo.append((measurement.time, len(measurement.batches), met))
+            self._batches += len(measurement.batches)
+            self._met += met
+        while self._slo and self._slo[0][0] < measurement.time - self._slo_s:
+            _, batches, met = self._slo.popleft()
+            self._batches -= batches
+            self._met -= met
+        self.capacity = self._capacity() or self.capacity
+
+    @property
+    def last(self) -> Measurement | None:
+        return self._measurements[-1] if self._measurements else None
+
+    @property
+    def attainment(self) -> float | None:
+        """Share of batches within the objective; None before the first batch."""
+        return self._met / self._batches if self._batches else None
+
+    def batches(self) -> list[Batch]:
+        return [b for m in self._measurements for b in m.batches]
+
+    def rates(self) -> list[float]:
+        return [m.rate for m in self._measurements if m.rate is not None]
+
+    def latency_ms(self, quantile: float) -> float | None:
+        """Latency of the window's batches at a quantile (nearest rank); None without a batch."""
+        latencies = sorted(b.latency_ms for b in self.batches())
+        return latencies[max(math.ceil(quantile * len(latencies)) - 1, 0)] if latencies else None
+
+    def processing_rate(self) -> float | None:
+        """Messages/s over the time that batches were busy; None without a busy batch."""
+        batches = self.batches()
+        busy = sum(b.duration_s for b in batches)
+        return sum(b.rows for b in batches) / busy if busy > 0 else None
+
+    def backlog_growing(self) -> bool | None:
+        """Whether the backlog exceeds its mean over the window and what one interval's arrival explains."""
+        known = [
+            (m.backlog, m.rate or 0.0, m.trigger_interval_s or 0.0) for m in self._measurements if m.backlog is not None
+        ]
+        if len(known) < 2:
+            return None
+        backlog, rate, trigger = known[-1]
+        mean = sum(b for b, _, _ in known) / len(known)
+        return backlog > mean and backlog > 1.5 * rate * trigger
+
+    def _capacity(self) -> float | None:
+        """True processing rate of one executor: rows over busy executor-seconds (DS2, OSDI 2018)."""
+        rows = work = 0.0
+        for m in self._measurements:
+            if m.running:
+                rows += sum(b.rows for b in m.batches)
+                work += m.running * sum(b.duration_s for b in m.batches)
+        return rows / work if rows > 0 and work > 0 else None
+
+
+def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal | None, now: float) -> Evaluation:
+    """What is known of a job at ``now`` (epoch seconds). ``signal`` is the edge's last one, None without an edge.
+
+    The weights are the job's own or the last ones; ``with_weights`` replaces them by a meta-controller's.
+    """
+    last = window.last
+    weights = job.objectives.weights or history.weights or SCENARIO_WEIGHTS[Scenario.BALANCED]
+    if last is None:
+        context = Context(rate_mean=None, rate_spread=None, latency_ratio=None, attainment=None, budget_burn=None)
+        return Evaluation(now=now, observation=Observation(), context=context, weights=weights, history=history)
+    fresh = signal is not None and signal.fresh(now, job.limits.signal_stale_after_s)
+    latency = window.latency_ms(job.objectives.quantile)
+    observation = _observation(
+        job, window, last, signal=signal if fresh else None, latency=latency, weights=weights, now=now
+    )
+    return Evaluation(
+        now=now,
+        observation=observation,
+        context=_context(job, window, last, latency),
+        weights=weights,
+        history=history,
+        signal_fresh=fresh if signal is not None else None,
+        backlog_growing=window.backlog_growing(),
+        processing_rate=window.processing_rate(),
+        running=last.running,
+        pending=last.pending,
+        unschedulable=last.unschedulable,
+        restart_cost_s=last.restart_cost_s,
+        age_s=now - last.time,
+    )
+
+
+def with_weights(evaluation: Evaluation, weights: Weights) -> Evaluation:
+    """The same evaluation under other reward weights."""
+    observation = replace(
+        evaluation.observation,
+        weight_cost=weights.cost,
+        weight_latency=weights.latency,
+        weight_throughput=weights.throughput,
+    )
+    return replace(evaluation, observation=observation, weights=weights)
+
+
+def _observation(
+    job: Job,
+    window: Window,
+    last: Measurement,
+    *,
+    signal: EdgeSignal | None,
+    latency: float | None,
+    weights: Weights,
+    now: float,
+) -> Observation:
+    rates = window.rates()
+    # Without a fresh signal the best forecast that needs no model is persistence: the rate stays.
+    predicted = signal.predicted_rate if signal else last.rate
+    capacity = window.capacity
+    angle = 2 * math.pi * (now % SECONDS_PER_DAY) / SECONDS_PER_DAY
+    applied = last.applied
+    batches = window.batches()
+    mean = sum(rates) / len(rates) if rates else None
+    return Observation(
+        workload_rate=last.rate,
+        data_volume=last.volume_mb,
+        cpu=last.cpu,
+        memory=last.memory,
+        latency=latency,
+        cost_rate=last.cost_per_hour,
+        weight_cost=weights.cost,
+        weight_latency=weights.latency,
+        weight_throughput=weights.throughput,
+        shuffle_size=last.shuffle_mb,
+        temperature=last.temperature,
+        predicted_rate=predicted,
+        burst=float(signal.alarm) if signal else 0.0,
+        backlog=last.backlog,
+        running=last.running,
+        pending=last.pending,
+        trigger_interval=last.trigger_interval_s,
+        latency_target=job.objectives.latency_target_ms,
+        batch_duration=batches[-1].duration_s if batches else None,
+        capacity=capacity,
+        demand=_ratio(last.rate, capacity),
+        predicted_demand=_ratio(predicted, capacity),
+        backlog_work=_ratio(last.backlog, capacity),
+        memory_per_executor=applied.memory_gib if applied else None,
+        tier=applied.tier.code if applied else None,
+        compression=applied.compression.code if applied else None,
+        startup=last.startup_s,
+        trend=1.0 if mean == 0 else _ratio(last.rate, mean),
+        hour_sin=math.sin(angle),
+        hour_cos=math.cos(angle),
+        attainment=window.attainment,
+    )
+
+
+def _context(job: Job, window: Window, last: Measurement, latency: float | None) -> Context:
+    rates = window.rates()
+    mean = sum(rates) / len(rates) if rates else None
+    spread = None
+    if mean is not None:
+        deviation = math.sqrt(sum((r - mean) ** 2 for r in rates) / len(rates))
+        spread = deviation / mean if mean > 0 else 0.0
+    limits = job.limits
+    ceiling = job.objectives.budget_per_hour or job.prices.compute_per_hour(limits.max_executors, limits.max_memory_mib)
+    return Context(
+        rate_mean=mean,
+        rate_spread=spread,
+        latency_ratio=_ratio(latency, job.objectives.latency_target_ms),
+        attainment=window.attainment,
+        budget_burn=_ratio(last.cost_per_hour, ceiling),
+    )
+
+
+def _ratio(value: float | None, by: float | None) -> float | None:
+    return value / by if value is not None and by else None
