@@ -73,9 +73,9 @@ class Observation:
     attainment: float | None = element("share", 1, "share of batches within the objective in the SLO window")
 
     def vector(self, version: int) -> Vector:
-        """The first elements as float32, shape (``size(version)``,).
+        """The elements of a version as float32, shape (``size(version)``,).
 
-        Raises ObservationMissingError when one of them is missing or not finite, PolicyMismatchError for an unknown version.
+        Raises ObservationMissingError when one is missing or not finite, PolicyMismatchError for an unknown version.
         """
         values = _getter(version)(self)
         if bad := [n for n, v in zip(names(version), values, strict=True) if v is None or not math.isfinite(v)]:
