@@ -1,0 +1,91 @@
+"""``status`` of a SparkIoTJob: what the operator saw and decided. Decimals are strings, as Kubernetes' API asks."""
+
+import enum
+from typing import Literal
+
+from pydantic import Field
+
+from sparkiot_policies.allocation import Compression, Tier
+
+from .base import Model
+
+
+class Phase(enum.StrEnum):
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+
+
+class ConditionType(enum.StrEnum):
+    READY = "Ready"
+    POLICY_LOADED = "PolicyLoaded"
+    OBSERVATION_FRESH = "ObservationFresh"
+    OBJECTIVE_MET = "ObjectiveMet"
+    SCALING_LIMITED = "ScalingLimited"
+    DEGRADED = "Degraded"
+
+
+class Condition(Model):
+    """One condition, as in metav1.Condition."""
+
+    type: str = Field(description="Type of the condition.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    reason: str = Field(description="Stable reason in CamelCase.")
+    message: str = Field("", description="What it means and what to do.")
+    last_transition_time: str = Field(description="When the status last changed, RFC 3339.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that it speaks of.")
+
+
+class AllocationStatus(Model):
+    executors: int = Field(description="Number of executors.")
+    memory: str = Field(description="Memory of one executor.")
+    tier: Tier = Field(description="Shuffle tier.")
+    compression: Compression = Field(description="Compression of shuffle blocks.")
+
+
+class PolicyStatus(Model):
+    name: str = Field(description="Name of the policy.")
+    digest: str = Field(description="Digest of its artifact, builtin for a rule.")
+
+
+class DecisionStatus(Model):
+    time: str = Field(description="Job time of the decision, RFC 3339.")
+    reason: str = Field(description="What the decision did, in one word.")
+    clamps: list[str] = Field([], description="Codes of the bounds that changed the proposal.")
+    message: str = Field("", description="One sentence that explains the decision.")
+    policy: PolicyStatus = Field(description="The policy that made the proposal.")
+    fallback: str | None = Field(None, description="Why the fallback rule acted instead of the job's policy.")
+
+
+class SloStatus(Model):
+    attainment: str = Field(description="Share of micro-batches that met the latency target.")
+    window: str = Field(description="Time over which it is counted.")
+
+
+class LatencyStatus(Model):
+    observed: str = Field(description="End-to-end latency at the objective's quantile over the metrics window.")
+    target: str = Field(description="The objective.")
+
+
+class SimulationStatus(Model):
+    origin: str = Field(description="Real time at which the simulation began, RFC 3339.")
+    time: str = Field(description="Job time of the last observation, RFC 3339.")
+
+
+class SparkIoTJobStatus(Model):
+    """Observed state of a streaming job."""
+
+    phase: Phase | None = Field(None, description="Pending, Running, Suspended, Completed or Failed.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that was acted on last.")
+    conditions: list[Condition] = Field([], description="Ready, PolicyLoaded, ObservationFresh, ObjectiveMet, …")
+    replicas: int | None = Field(None, description="Running executors.")
+    allocation: AllocationStatus | None = Field(None, description="Allocation that the job shall have.")
+    recommended: AllocationStatus | None = Field(None, description="The policy's proposal before any bound.")
+    decision: DecisionStatus | None = Field(None, description="The last decision that changed anything.")
+    slo: SloStatus | None = Field(None, description="Attainment of the latency objective.")
+    latency: LatencyStatus | None = Field(None, description="Latency against its objective.")
+    backlog: int | None = Field(None, description="Messages that wait for a micro-batch.")
+    cost_per_hour: str | None = Field(None, description="Dollars an hour that are billed now.")
+    simulation: SimulationStatus | None = Field(None, description="Where the simulated backend stands.")

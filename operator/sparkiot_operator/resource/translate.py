@@ -1,0 +1,158 @@
+"""From a resource's ``spec`` to the values that decisions know. Pure; what is wrong comes back as problems."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from typing import Any
+from zoneinfo import available_timezones
+
+from pydantic import ValidationError
+
+from sparkiot_policies.allocation import Allocation, Compression, Tier, parse_memory
+from sparkiot_policies.job import ExcludedPeriod, Job, Limits
+from sparkiot_policies.objectives import Objectives, Weights, pinned_weights
+
+from .base import seconds
+from .spec import ExcludedPeriodSpec, ObjectivesSpec, Scaling, Shuffle, SparkIoTJobSpec
+
+AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
+"""What ``tier: Auto`` may choose: an archive answers in minutes to hours, so a user must name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpecProblem:
+    """One thing that is wrong in a spec: where (``spec.scaling.executors.min``), what was found, what is allowed."""
+
+    field: str
+    value: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message} (found {self.value})"
+
+
+class InvalidSpecError(Exception):
+    """A spec that cannot be acted on; ``problems`` is never empty."""
+
+    def __init__(self, problems: list[SpecProblem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(map(str, problems)))
+
+
+def parse_spec(spec: Mapping[str, Any]) -> SparkIoTJobSpec:
+    """The typed spec. Raises InvalidSpecError that names every offending field, its value and what is allowed.
+
+    The API server refuses most of it already; this is for servers without CEL and for files that never met a server.
+    """
+    try:
+        parsed = SparkIoTJobSpec.model_validate(_without_nulls(spec))
+    except ValidationError as error:
+        raise InvalidSpecError([_problem(e) for e in error.errors(include_url=False)]) from None
+    if problems := _time_zone_problems(parsed.scaling.excluded_periods):
+        raise InvalidSpecError(problems)
+    return parsed
+
+
+def to_job(name: str, spec: SparkIoTJobSpec) -> Job:
+    """What the decision knows of a job called ``namespace/name``."""
+    scaling = spec.scaling
+    limits = _limits(scaling, spec)
+    return Job(
+        name=name,
+        initial=_initial(limits),
+        mode=scaling.mode,
+        objectives=_objectives(spec.objectives),
+        limits=limits,
+        interval_s=seconds(scaling.interval),
+        metrics_window_s=seconds(scaling.metrics_window),
+        slo_window_s=seconds(scaling.slo_window),
+    )
+
+
+def _initial(limits: Limits) -> Allocation:
+    """The smallest start that is likely to work: a fifth of the executors' range, 4 GiB, the first allowed tier."""
+    span = limits.max_executors - limits.min_executors
+    return Allocation(
+        executors=limits.override or limits.min_executors + span // 5,
+        memory_mib=min(max(4096, limits.min_memory_mib), limits.max_memory_mib),
+        tier=Tier.WARM if Tier.WARM in limits.tiers else limits.tiers[0],
+        compression=Compression.LZ4 if Compression.LZ4 in limits.compressions else limits.compressions[0],
+    )
+
+
+def _objectives(spec: ObjectivesSpec) -> Objectives:
+    weights = spec.weights and Weights(spec.weights.cost, spec.weights.latency, spec.weights.throughput)
+    return Objectives(
+        weights=pinned_weights(spec.scenario, weights),
+        latency_target_ms=seconds(spec.latency.target) * 1000,
+        quantile=spec.latency.quantile,
+        budget_per_hour=float(spec.budget_per_hour) if spec.budget_per_hour else None,
+    )
+
+
+def _limits(scaling: Scaling, spec: SparkIoTJobSpec) -> Limits:
+    edge = spec.edge
+    return Limits(
+        min_executors=scaling.executors.min,
+        max_executors=scaling.executors.max,
+        override=scaling.executors.override,
+        min_memory_mib=parse_memory(scaling.memory.min),
+        max_memory_mib=parse_memory(scaling.memory.max),
+        tiers=_tiers(spec.shuffle),
+        compressions=tuple(Compression)
+        if spec.shuffle.compression == "Auto"
+        else (Compression(spec.shuffle.compression),),
+        max_up_factor=scaling.scale_up.max_factor,
+        max_up_step=scaling.scale_up.max_step,
+        max_down_factor=scaling.scale_down.max_factor,
+        stabilization_s=seconds(scaling.scale_down.stabilization),
+        cooldown_up_s=seconds(scaling.scale_up.cooldown),
+        cooldown_down_s=seconds(scaling.scale_down.cooldown),
+        cooldown_shuffle_s=seconds(scaling.shuffle_cooldown),
+        restart_min_interval_s=seconds(scaling.restart.min_interval),
+        restart_cost_s=seconds(scaling.restart.cost),
+        restart_horizon_s=seconds(scaling.restart.horizon),
+        excluded=tuple(_excluded(p) for p in scaling.excluded_periods),
+        stale_after_s=seconds(scaling.stale_after),
+        signal_stale_after_s=seconds(edge.signal.stale_after) if edge else Limits.signal_stale_after_s,
+        fallback_s=seconds(scaling.fallback_duration),
+    )
+
+
+def _tiers(shuffle: Shuffle) -> tuple[Tier, ...]:
+    if shuffle.tier != "Auto":
+        return (Tier(shuffle.tier),)
+    return (*AUTO_TIERS, Tier.ARCHIVE) if shuffle.tiers.archive else AUTO_TIERS
+
+
+def _excluded(period: ExcludedPeriodSpec) -> ExcludedPeriod:
+    return ExcludedPeriod(
+        start=time.fromisoformat(period.start),
+        end=time.fromisoformat(period.end),
+        days=frozenset(period.days),
+        time_zone=period.time_zone,
+    )
+
+
+def _time_zone_problems(periods: list[ExcludedPeriodSpec]) -> list[SpecProblem]:
+    known = available_timezones() if periods else set()
+    return [
+        SpecProblem(
+            f"spec.scaling.excludedPeriods[{i}].timeZone", repr(p.time_zone), "must be an IANA time zone such as UTC"
+        )
+        for i, p in enumerate(periods)
+        if p.time_zone not in known
+    ]
+
+
+def _without_nulls(value: Any) -> Any:
+    """A null field is an absent one, as API servers prune it."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(child) for key, child in value.items() if child is not None}
+    return [_without_nulls(child) for child in value] if isinstance(value, list) else value
+
+
+def _problem(error: Mapping[str, Any]) -> SpecProblem:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    value = "a missing field" if error["type"] == "missing" else repr(error["input"])
+    return SpecProblem(f"spec{path}", value if len(value) < 120 else value[:117] + "...", error["msg"])
