@@ -171,7 +171,7 @@ class Scaling(Model):
             ".interval",
         ),
         (
-            "duration(self.metricsWindow) >= duration(self.interval)",
+            "!has(self.metricsWindow) || duration(self.metricsWindow) >= duration(self.interval)",
             "metricsWindow must not be shorter than interval",
             ".metricsWindow",
         ),
@@ -187,9 +187,14 @@ class Scaling(Model):
     scale_down: ScaleDown = section(ScaleDown, "How fast executors are removed.")
     restart: RestartBounds = section(RestartBounds, "When a change that restarts the job may be taken.")
     shuffle_cooldown: Duration = Field("1m", description="Least time between two changes of tier or compression.")
-    metrics_window: Duration = Field("2m", description="Time over which rates and latency are averaged.")
+    metrics_window: Duration | None = Field(
+        None, description="Time over which rates and latency are averaged; five intervals, at least 2m, when absent."
+    )
     slo_window: Duration = Field("1h", description="Time over which SLO attainment is counted.")
-    stale_after: Duration = Field("1m", description="Age at which a measurement holds the allocation in force.")
+    stale_after: Duration | None = Field(
+        None,
+        description="Age at which a measurement holds the allocation; three intervals, at least 30s, when absent.",
+    )
     fallback_duration: Duration = Field("10m", description="How long the fallback rule acts once it took over.")
     excluded_periods: list[ExcludedPeriodSpec] = Field(
         [], max_length=32, description="Daily periods in which nothing is scaled."

@@ -13,7 +13,7 @@ from sparkiot_policies.job import ExcludedPeriod, Job, Limits
 from sparkiot_policies.objectives import Objectives, Weights, pinned_weights
 
 from .base import seconds
-from .spec import ExcludedPeriodSpec, ObjectivesSpec, Scaling, Shuffle, SparkIoTJobSpec
+from .spec import Edge, ExcludedPeriodSpec, ObjectivesSpec, Scaling, Shuffle, SparkIoTJobSpec
 
 AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
 """What ``tier: Auto`` may choose: an archive answers in minutes to hours, so a user must name it."""
@@ -56,15 +56,16 @@ def parse_spec(spec: Mapping[str, Any]) -> SparkIoTJobSpec:
 def to_job(name: str, spec: SparkIoTJobSpec) -> Job:
     """What the decision knows of a job called ``namespace/name``."""
     scaling = spec.scaling
-    limits = _limits(scaling, spec)
+    interval = seconds(scaling.interval)
+    limits = _limits(scaling, spec, interval)
     return Job(
         name=name,
         initial=_initial(limits),
         mode=scaling.mode,
         objectives=_objectives(spec.objectives),
         limits=limits,
-        interval_s=seconds(scaling.interval),
-        metrics_window_s=seconds(scaling.metrics_window),
+        interval_s=interval,
+        metrics_window_s=seconds(scaling.metrics_window) if scaling.metrics_window else max(5 * interval, 120.0),
         slo_window_s=seconds(scaling.slo_window),
     )
 
@@ -81,7 +82,8 @@ def _initial(limits: Limits) -> Allocation:
 
 
 def _objectives(spec: ObjectivesSpec) -> Objectives:
-    weights = spec.weights and Weights(spec.weights.cost, spec.weights.latency, spec.weights.throughput)
+    w = spec.weights
+    weights = Weights(w.cost, w.latency, w.throughput) if w else None
     return Objectives(
         weights=pinned_weights(spec.scenario, weights),
         latency_target_ms=seconds(spec.latency.target) * 1000,
@@ -90,8 +92,8 @@ def _objectives(spec: ObjectivesSpec) -> Objectives:
     )
 
 
-def _limits(scaling: Scaling, spec: SparkIoTJobSpec) -> Limits:
-    edge = spec.edge
+def _limits(scaling: Scaling, spec: SparkIoTJobSpec, interval: float) -> Limits:
+    edge = spec.edge or Edge()
     return Limits(
         min_executors=scaling.executors.min,
         max_executors=scaling.executors.max,
@@ -113,8 +115,8 @@ def _limits(scaling: Scaling, spec: SparkIoTJobSpec) -> Limits:
         restart_cost_s=seconds(scaling.restart.cost),
         restart_horizon_s=seconds(scaling.restart.horizon),
         excluded=tuple(_excluded(p) for p in scaling.excluded_periods),
-        stale_after_s=seconds(scaling.stale_after),
-        signal_stale_after_s=seconds(edge.signal.stale_after) if edge else Limits.signal_stale_after_s,
+        stale_after_s=seconds(scaling.stale_after) if scaling.stale_after else max(3 * interval, 30.0),
+        signal_stale_after_s=seconds(edge.signal.stale_after),
         fallback_s=seconds(scaling.fallback_duration),
     )
 

@@ -1,0 +1,38 @@
+"""The ``sparkiot`` command. Each subcommand is a module; this one only puts them together.
+
+Exit codes: 0 done, 1 it did not work (the message says why), 2 wrong usage.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="sparkiot",
+    help="Runs Spark Structured Streaming for IoT on Kubernetes, scaled by a reinforcement-learned policy.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _show_version(requested: bool) -> None:
+    if requested:
+        typer.echo(version("sparkiot"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Only the options that come before every subcommand."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
