@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 it did not work (the message says why), 2 wrong usage.
 """
 
-from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 

@@ -88,7 +88,7 @@ class LatencyObjective(Model):
             ".target",
         )
     )
-    target: Duration = Field("30s", description="End-to-end latency that a micro-batch must meet, for example 30s.")
+    target: Duration = Field("1s", description="End-to-end latency that a micro-batch must meet, for example 1s.")
     quantile: float = Field(
         0.95, ge=0.5, le=0.9999, description="Share of micro-batches that must meet the target, 0.5 to 0.9999."
     )
@@ -278,8 +278,11 @@ class RestartPolicy(Model):
     backoff: Duration = Field("10s", description="Wait before the first restart; it doubles each time.")
 
 
+Domain = Literal["SmartCity", "Healthcare", "Industrial"]
+
+
 class Generator(Model):
-    kind: Literal["SmartCity", "Healthcare", "Industrial"] = Field(description="Shape of the generated load.")
+    kind: Domain = Field(description="Shape of the generated load.")
     mean_rate: float = Field(300, ge=0.001, le=1e9, description="Mean arrival rate in messages a second.")
 
 
@@ -320,6 +323,11 @@ class Simulation(Model):
         ),
     )
     workload: WorkloadSpec = Field(description="The load.")
+    profile: Domain | None = Field(
+        None,
+        description="What the simulated query does with a message: size, work, state and shuffle. "
+        "The generator's kind when absent, SmartCity for a trace.",
+    )
     preset: Literal["edge-small", "cloud-coldstart", "spot"] = Field(
         "cloud-coldstart", description="Calibration of the cluster model."
     )
