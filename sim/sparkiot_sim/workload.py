@@ -1,0 +1,113 @@
+"""A load over time: a step function of messages per second that repeats for ever."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Workload:
+    """Arrivals of one job, known in full.
+
+    times: epoch seconds, strictly ascending, shape (n,); ``rates[i]`` holds from ``times[i]`` to ``times[i + 1]``.
+    rates: messages/s, finite, not negative, shape (n,).
+    end: epoch seconds up to which the last rate holds. Before ``times[0]`` and from ``end`` on the load repeats
+    cyclically, so every time has a rate.
+    Raises ValueError when one of these does not hold.
+    """
+
+    name: str
+    times: Array
+    rates: Array
+    end: float
+    # The simulator asks for single numbers thousands of times a second: lists and bisect beat numpy at that.
+    _offsets: list[float] = field(init=False, repr=False)
+    _rates: list[float] = field(init=False, repr=False)
+    _sums: list[float] = field(init=False, repr=False)
+    _total: float = field(init=False, repr=False)
+    _duration: float = field(init=False, repr=False)
+    _start: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        times, rates = np.asarray(self.times, dtype=np.float64), np.asarray(self.rates, dtype=np.float64)
+        _check(self.name, times, rates, self.end)
+        lengths = np.diff(times, append=self.end)
+        sums = np.concatenate(([0.0], np.cumsum(rates * lengths)))
+        derived = {
+            "times": times,
+            "rates": rates,
+            "_offsets": (times - times[0]).tolist(),
+            "_rates": rates.tolist(),
+            "_sums": sums[:-1].tolist(),
+            "_total": float(sums[-1]),
+            "_duration": float(self.end - times[0]),
+            "_start": float(times[0]),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def start(self) -> float:
+        """Epoch seconds of the first rate."""
+        return self._start
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds after which the load repeats."""
+        return self._duration
+
+    @property
+    def mean_rate(self) -> float:
+        """Messages/s over one cycle."""
+        return self._total / self._duration
+
+    @property
+    def step_s(self) -> float:
+        """The median length of a step, seconds."""
+        return float(np.median(np.diff(self.times, append=self.end)))
+
+    def rate_at(self, time: float) -> float:
+        """Messages/s at ``time``, epoch seconds."""
+        return self._rates[bisect_right(self._offsets, (time - self._start) % self._duration) - 1]
+
+    def arrivals(self, start: float, end: float) -> float:
+        """Messages that arrive in [start, end), epoch seconds: the exact integral of the rate."""
+        (cycle, part), (last_cycle, last_part) = self._until(start), self._until(end)
+        return (last_cycle - cycle) * self._total + last_part - part
+
+    def peak(self, start: float, end: float) -> float:
+        """The highest rate in [start, end], messages/s."""
+        if end - start >= self._duration:
+            return max(self._rates)
+        begin, stop = (start - self._start) % self._duration, (end - self._start) % self._duration
+        first, last = bisect_right(self._offsets, begin) - 1, bisect_right(self._offsets, stop) - 1
+        if begin <= stop:
+            return max(self._rates[first : last + 1])
+        return max(self._rates[first:] + self._rates[: last + 1])
+
+    def scaled(self, mean_rate: float) -> "Workload":
+        """The same shape at another mean, messages/s. Raises ValueError when this load is zero throughout."""
+        if self._total <= 0:
+            raise ValueError(f"workload {self.name!r} is zero throughout and cannot be scaled to {mean_rate:g} msg/s")
+        return replace(self, rates=self.rates * (mean_rate / self.mean_rate))
+
+    def _until(self, time: float) -> tuple[float, float]:
+        """Whole cycles before ``time``, and messages of the cycle under way."""
+        cycle, phase = divmod(time - self._start, self._duration)
+        index = bisect_right(self._offsets, phase) - 1
+        return cycle, self._sums[index] + self._rates[index] * (phase - self._offsets[index])
+
+
+def _check(name: str, times: Array, rates: Array, end: float) -> None:
+    if times.ndim != 1 or times.shape != rates.shape or times.size == 0:
+        raise ValueError(f"workload {name!r}: times {times.shape} and rates {rates.shape} must be one equal length > 0")
+    if not (np.isfinite(times).all() and np.isfinite(rates).all() and np.isfinite(end)):
+        raise ValueError(f"workload {name!r}: a time or a rate is not finite")
+    if (rates < 0).any():
+        raise ValueError(f"workload {name!r}: rate {rates.min():g} msg/s is negative")
+    if (np.diff(times) <= 0).any() or end <= times[-1]:
+        raise ValueError(f"workload {name!r}: times must ascend strictly and end after the last")
