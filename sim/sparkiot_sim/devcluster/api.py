@@ -1,0 +1,303 @@
+"""The verbs of the API on resources: pure of HTTP, synchronous, one call one transaction."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from sparkiot_sim.devcluster import admission, managed, scale
+from sparkiot_sim.devcluster.admission import WriteOptions
+from sparkiot_sim.devcluster.errors import (
+    Obj,
+    already_exists,
+    bad_request,
+    conflict,
+    expired,
+    forbidden,
+    method_not_allowed,
+    not_found,
+    unsupported_media_type,
+)
+from sparkiot_sim.devcluster.patches import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    json_patch,
+    merge_patch,
+    strategic_merge,
+)
+from sparkiot_sim.devcluster.registry import Registry
+from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, REVIEW_STATUS, Resource
+from sparkiot_sim.devcluster.selectors import field_test, label_test
+from sparkiot_sim.devcluster.store import Key, Record, Store
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_KUBERNETES = "kubernetes"  # the finalizer of namespaces, kept in spec.finalizers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What a list, a watch or a deletecollection looks at; namespace None means all of them."""
+
+    namespace: str | None = None
+    labels: str = ""
+    fields: str = ""
+
+    def test(self, resource: Resource) -> Callable[[Record], bool]:
+        """Raises ApiError 400 for a selector that cannot be parsed."""
+        by_label = label_test(self.labels) if self.labels else None
+        by_field = field_test(self.fields, resource.selectable_fields)
+
+        def matches(record: Record) -> bool:
+            if self.namespace is not None and record.key[0] != self.namespace:
+                return False
+            if by_label and not by_label(record.labels):
+                return False
+            return by_field is None or by_field(resource.view(record.load()))
+
+        return matches
+
+
+class Api:
+    """Reads and writes of one server. `clock` gives the current time, for timestamps."""
+
+    def __init__(self, *, store: Store, registry: Registry, clock: Callable[[], datetime]) -> None:
+        self.store = store
+        self.registry = registry
+        self.time = clock
+
+    def now(self) -> str:
+        return self.time().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    # Reads
+
+    def get(self, resource: Resource, key: Key, subresource: str = "") -> Obj:
+        obj = resource.view(self._require(resource, key).load())
+        return scale.read(resource, obj) if subresource == "scale" else obj
+
+    def page(
+        self, resource: Resource, selection: Selection, *, limit: int = 0, token: str = ""
+    ) -> tuple[list[Record], Obj]:
+        """Matching records and the list's metadata; with `limit`, a `continue` token when there are more.
+
+        Pages after the first show the present state under the first page's resourceVersion, so that a watch from it
+        misses nothing. Raises ApiError 410 when the history no longer reaches back to the first page.
+        """
+        revision, after = _read_token(token) if token else (self.store.revision, None)
+        if revision < self.store.oldest_resumable():
+            raise expired(revision, self.store.oldest_resumable())
+        matches = selection.test(resource)
+        found = [
+            record
+            for record in self.store.records(resource.storage, selection.namespace)
+            if (after is None or record.key > after) and matches(record)
+        ]
+        meta: Obj = {"resourceVersion": str(revision)}
+        if limit and len(found) > limit:
+            meta["continue"] = _write_token(revision, found[limit - 1].key)
+            meta["remainingItemCount"] = len(found) - limit
+            found = found[:limit]
+        return found, meta
+
+    # Writes
+
+    def create(self, resource: Resource, namespace: str, body: Any, options: WriteOptions) -> Obj:
+        admission.check_identity(resource, namespace, None, body)
+        if resource.kind in REVIEW_STATUS:
+            return {**body, "status": REVIEW_STATUS[resource.kind]}
+        return self._insert(resource, body, options, managed_by=self._manager(resource, options, "Update", ""))
+
+    def _insert(self, resource: Resource, obj: Obj, options: WriteOptions, managed_by: managed.Manager | None) -> Obj:
+        meta = obj["metadata"]
+        admission.generate_name(meta)
+        key = (meta.get("namespace", ""), meta.get("name", ""))
+        if self.store.get(resource.storage, key):
+            raise already_exists(resource.plural, resource.group, key[1])
+        self._check_home(resource, key)
+        admission.stamp_new(resource, obj, self.now())
+        admission.conform(resource, obj, None, options, self.now())
+        if resource.storage == NAMESPACES:
+            obj["spec"] = {"finalizers": [_KUBERNETES]}
+            meta.setdefault("labels", {})["kubernetes.io/metadata.name"] = meta["name"]
+        if managed_by:
+            managed.track_update(_shape(resource), {}, obj, managed_by, self.now())
+        return self._commit(resource, obj, options)
+
+    def update(self, resource: Resource, key: Key, subresource: str, body: Any, options: WriteOptions) -> Obj:
+        before = resource.view(self._require(resource, key).load())
+        if subresource == "scale":
+            after = scale.write(resource, before, body)
+        else:
+            admission.check_identity(resource, key[0], key[1], body)
+            after = body
+        who = self._manager(resource, options, "Update", subresource)
+        return self._replace(resource, before, after, subresource, options, managed_by=who)
+
+    def patch(
+        self, resource: Resource, key: Key, subresource: str, patch: Any, options: WriteOptions, *, content_type: str
+    ) -> tuple[Obj, bool]:
+        """The object after the patch, and whether server-side apply created it."""
+        if content_type == APPLY_PATCH:
+            return self._apply(resource, key, subresource, patch, options)
+        accepted = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH] + ([] if resource.custom else [STRATEGIC_PATCH])
+        if content_type not in accepted:
+            raise unsupported_media_type(content_type, accepted)
+        before = resource.view(self._require(resource, key).load())
+        start = resource.view(self._require(resource, key).load())
+        if subresource == "scale":
+            start = scale.read(resource, start)
+        if content_type == JSON_PATCH:
+            after = json_patch(start, patch)
+        elif not isinstance(patch, dict):
+            raise bad_request("the patch is not a JSON object")
+        else:
+            after = merge_patch(start, patch) if content_type == MERGE_PATCH else strategic_merge(start, patch)
+        if subresource == "scale":
+            after = scale.write(resource, before, after)
+        else:
+            admission.check_identity(resource, key[0], key[1], after)
+        who = self._manager(resource, options, "Update", subresource)
+        return self._replace(resource, before, after, subresource, options, managed_by=who), False
+
+    def _apply(
+        self, resource: Resource, key: Key, subresource: str, config: Any, options: WriteOptions
+    ) -> tuple[Obj, bool]:
+        if subresource == "scale":
+            raise unsupported_media_type(APPLY_PATCH, [JSON_PATCH, MERGE_PATCH])
+        admission.check_identity(resource, key[0], key[1], config)
+        if "managedFields" in config["metadata"]:
+            raise bad_request("metadata.managedFields must be nil")
+        who = self._manager(resource, options, "Apply", subresource)
+        sent_revision = config["metadata"].pop("resourceVersion", None)
+        if subresource == "status":
+            identity = {name: value for name, value in config["metadata"].items() if name in ("name", "namespace")}
+            config = {name: config[name] for name in ("apiVersion", "kind", "status") if name in config}
+            config["metadata"] = identity
+        elif resource.has_status:
+            config.pop("status", None)
+        record = self.store.get(resource.storage, key)
+        if record is None:
+            if subresource:
+                raise not_found(resource.plural, resource.group, key[1])
+            created = managed.apply(_shape(resource), {}, config, who, force=True, now=self.now())
+            return self._insert(resource, created, options, managed_by=None), True
+        before = resource.view(record.load())
+        live = resource.view(record.load())
+        after = managed.apply(_shape(resource), live, config, who, force=options.force, now=self.now())
+        after["metadata"]["resourceVersion"] = sent_revision or before["metadata"]["resourceVersion"]
+        return self._replace(resource, before, after, subresource, options, managed_by=None), False
+
+    def _replace(
+        self,
+        resource: Resource,
+        before: Obj,
+        after: Obj,
+        subresource: str,
+        options: WriteOptions,
+        *,
+        managed_by: managed.Manager | None,
+    ) -> Obj:
+        admission.restrict_update(resource, before, after, subresource)
+        admission.conform(resource, after, before, options, self.now())
+        if managed_by:
+            managed.track_update(_shape(resource), before, after, managed_by, self.now())
+        if admission.spec_changed(resource, before, after) and "generation" in before["metadata"]:
+            after["metadata"]["generation"] = before["metadata"]["generation"] + 1
+        if after == before:
+            return before
+        return self._commit(resource, after, options)
+
+    def delete(self, resource: Resource, key: Key, options: Obj) -> Obj:
+        """`options` is a DeleteOptions object. Gives a Status, or the object when finalizers still hold it."""
+        record = self._require(resource, key)
+        obj = record.load()
+        meta = obj["metadata"]
+        wanted = options.get("preconditions") or {}
+        for name in ("uid", "resourceVersion"):
+            if wanted.get(name) not in (None, meta[name]):
+                why = f"Precondition failed: {name} in precondition: {wanted[name]}, in object meta: {meta[name]}"
+                raise conflict(resource.plural, resource.group, key[1], why)
+        dry_run = bool(options.get("dryRun"))
+        policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "Background")
+        extra = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(policy, [])
+        finalizers = list(dict.fromkeys([*(meta.get("finalizers") or ()), *extra]))
+        if not finalizers and resource.storage != NAMESPACES:
+            if not dry_run:
+                self.store.remove(resource.storage, key)
+            details = {"name": key[1], "group": resource.group, "kind": resource.plural, "uid": meta["uid"]}
+            return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+        if not record.deleting:
+            meta |= {"deletionTimestamp": self.now(), "deletionGracePeriodSeconds": 0}
+            if "generation" in meta:
+                meta["generation"] += 1
+            if resource.storage == NAMESPACES:
+                obj["status"] = {"phase": "Terminating"}
+        if finalizers:
+            meta["finalizers"] = finalizers
+        if not dry_run and obj != record.load():
+            self.store.put(resource.storage, obj)
+        return resource.view(obj)
+
+    def delete_collection(self, resource: Resource, selection: Selection, options: Obj) -> list[Record]:
+        found, _ = self.page(resource, selection)
+        for record in found:
+            self.delete(resource, record.key, options)
+        return found
+
+    def finish(self, storage: str, obj: Obj) -> None:
+        """Stores what the garbage collector changed, or removes the object when nothing holds it any more."""
+        key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+        held = obj["metadata"].get("finalizers") or (storage == NAMESPACES and obj["spec"].get("finalizers"))
+        if "deletionTimestamp" in obj["metadata"] and not held:
+            self.store.remove(storage, key)
+        else:
+            self.store.put(storage, obj)
+
+    def _commit(self, resource: Resource, obj: Obj, options: WriteOptions) -> Obj:
+        stored = resource.to_storage(obj) if resource.to_storage else obj
+        if not options.dry_run:
+            self.finish(resource.storage, stored)
+        return obj | {"metadata": stored["metadata"]}
+
+    def _require(self, resource: Resource, key: Key) -> Record:
+        record = self.store.get(resource.storage, key)
+        if record is None:
+            raise not_found(resource.plural, resource.group, key[1])
+        return record
+
+    def _check_home(self, resource: Resource, key: Key) -> None:
+        """The namespace, and for custom resources the CRD, take new objects."""
+        if resource.custom:
+            crd = self.store.get(CRDS, ("", f"{resource.plural}.{resource.group}"))
+            if crd and crd.deleting:
+                raise method_not_allowed()
+        if resource.namespaced:
+            namespace = self.store.get(NAMESPACES, ("", key[0]))
+            if namespace is None:
+                raise not_found("namespaces", "", key[0])
+            if namespace.deleting:
+                why = f"unable to create new content in namespace {key[0]} because it is being terminated"
+                raise forbidden(resource.plural, resource.group, key[1], why)
+
+    def _manager(self, resource: Resource, options: WriteOptions, operation: str, subresource: str) -> managed.Manager:
+        return managed.Manager(options.field_manager, operation, resource.api_version, subresource)
+
+
+def _shape(resource: Resource) -> managed.Shape:
+    return managed.Shape(resource.schema.root if resource.schema else None)
+
+
+def _write_token(revision: int, key: Key) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([revision, *key])).decode()
+
+
+def _read_token(token: str) -> tuple[int, Key]:
+    try:
+        revision, namespace, name = orjson.loads(base64.urlsafe_b64decode(token))
+        return int(revision), (str(namespace), str(name))
+    except (ValueError, TypeError) as error:
+        raise bad_request("the continue token is not valid") from error

@@ -1,0 +1,139 @@
+"""The patch types that need no memory: JSON patch, JSON merge patch and strategic merge patch.
+
+Strategic merge knows the built-in kinds' lists by name (`LIST_KEYS`); Kubernetes has the same facts as struct tags.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+import jsonpatch
+import jsonpointer
+
+from sparkiot_sim.devcluster.errors import ApiError, Obj, bad_request
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+# Lists of built-in kinds that merge by key; () merges as a set of values. Others are atomic.
+# Source: patchMergeKey and listMapKey of k8s.io/api, v1.34.
+LIST_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "containers": ("name",),
+        "initContainers": ("name",),
+        "ephemeralContainers": ("name",),
+        "env": ("name",),
+        "volumes": ("name",),
+        "volumeMounts": ("mountPath",),
+        "imagePullSecrets": ("name",),
+        "secrets": ("name",),
+        "hostAliases": ("ip",),
+        "conditions": ("type",),
+        "ownerReferences": ("uid",),
+        "finalizers": (),
+    }
+)
+_PORT_KEYS = ("containerPort", "port")  # container ports and service ports share the name of the list
+
+
+def list_keys(field: str, items: list[Any]) -> tuple[str, ...] | None:
+    """How a built-in kind's list merges: by these keys, () by value, None not at all."""
+    if field == "ports":
+        return next(((key, "protocol") for key in _PORT_KEYS if items and key in items[0]), None)
+    return LIST_KEYS.get(field)
+
+
+def item_key(item: Obj, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(item.get(key, "TCP" if key == "protocol" else None) for key in keys)
+
+
+def json_patch(target: Obj, operations: Any) -> Obj:
+    """RFC 6902. Raises ApiError 400 for a malformed patch, 422 for one that does not apply."""
+    if not isinstance(operations, list):
+        raise bad_request("a JSON patch is a list of operations")
+    try:
+        return cast("Obj", jsonpatch.apply_patch(target, operations))
+    except (jsonpatch.JsonPatchConflict, jsonpatch.JsonPatchTestFailed, jsonpointer.JsonPointerException) as error:
+        message = f"the server rejected our request due to an error in our request: {error}"
+        raise ApiError(422, "Invalid", message) from error
+    except (jsonpatch.JsonPatchException, TypeError, KeyError) as error:
+        raise bad_request(f"error decoding patch: {error}") from error
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7386; the target is changed and returned."""
+    if not isinstance(patch, dict):
+        return patch
+    result = target if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge_patch(result.get(key), value)
+    return result
+
+
+def strategic_merge(target: Any, patch: Obj) -> Any:
+    """Like a merge patch, but known lists merge by key; obeys $patch, $setElementOrder, $deleteFromPrimitiveList
+    and $retainKeys. The target is changed and returned; raises ApiError 400 for an unknown directive."""
+    if patch.get("$patch") == "replace":
+        return {key: value for key, value in patch.items() if key != "$patch"}
+    result = target if isinstance(target, dict) else {}
+    if retained := patch.get("$retainKeys"):
+        result = {key: value for key, value in result.items() if key in retained}
+    for key, value in patch.items():
+        if key.startswith("$"):
+            _directive(result, patch, key)
+        elif value is None or (isinstance(value, dict) and value.get("$patch") == "delete"):
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            result[key] = strategic_merge(result.get(key), value)
+        elif isinstance(value, list):
+            result[key] = _merge_lists(key, result.get(key) or [], value)
+        else:
+            result[key] = value
+    _set_order(result, patch)
+    return result
+
+
+def _directive(result: Obj, patch: Obj, key: str) -> None:
+    name, _, field = key.partition("/")
+    if name == "$deleteFromPrimitiveList":
+        result[field] = [item for item in result.get(field) or [] if item not in patch[key]]
+    elif name not in ("$patch", "$retainKeys", "$setElementOrder"):
+        raise bad_request(f"unknown directive of a strategic merge patch: {key}")
+
+
+def _merge_lists(field: str, live: list[Any], patch: list[Any]) -> list[Any]:
+    if {"$patch": "replace"} in patch:
+        return [item for item in patch if item != {"$patch": "replace"}]
+    keys = list_keys(field, live or patch)
+    if keys is None:
+        return patch
+    if keys == ():
+        return live + [item for item in patch if item not in live]
+    merged = {item_key(item, keys): item for item in live}
+    for item in patch:
+        where = item_key(item, keys)
+        if item.get("$patch") == "delete":
+            merged.pop(where, None)
+        else:
+            merged[where] = strategic_merge(merged.get(where), item)
+    return list(merged.values())
+
+
+def _set_order(result: Obj, patch: Obj) -> None:
+    for key, order in patch.items():
+        name, _, field = key.partition("/")
+        if name == "$setElementOrder" and field in result:
+            result[field] = _ordered(field, result[field], order)
+
+
+def _ordered(field: str, items: list[Any], order: list[Any]) -> list[Any]:
+    keys = list_keys(field, items)
+    if keys is None:
+        return items
+    places = {(item_key(item, keys) if keys else item): place for place, item in enumerate(order)}
+    return sorted(items, key=lambda item: places.get(item_key(item, keys) if keys else item, len(places)))

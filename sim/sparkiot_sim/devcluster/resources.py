@@ -1,0 +1,211 @@
+"""What the server serves: one `Resource` per kind and version, and the table of the built-in ones."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sparkiot_sim.devcluster import events
+from sparkiot_sim.devcluster.errors import Obj
+
+if TYPE_CHECKING:
+    from sparkiot_sim.devcluster.schema import StructuralSchema
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of `kubectl get`: a JSONPath (`.status.phase`) or a function of the object."""
+
+    name: str
+    source: str | Callable[[Obj], Any]
+    type: str = "string"
+    format: str = ""
+    priority: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalePaths:
+    """Where the `scale` subresource reads and writes, as dotted paths (`.spec.replicas`)."""
+
+    spec_replicas: str
+    status_replicas: str
+    selector: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One served kind in one version.
+
+    `storage` names the set of objects behind it: two resources with the same name (events of v1 and of
+    events.k8s.io) are views of the same objects, converted by `from_storage` and `to_storage`.
+    """
+
+    group: str = ""
+    version: str = "v1"
+    kind: str
+    plural: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = VERBS
+    has_status: bool = False
+    scale: ScalePaths | None = None
+    columns: tuple[Column, ...] = ()
+    schema: "StructuralSchema | None" = None
+    singular: str = ""
+    list_kind: str = ""
+    storage: str = ""
+    initial: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    selectable_fields: tuple[str, ...] = ()
+    from_storage: Callable[[Obj], Obj] | None = None
+    to_storage: Callable[[Obj], Obj] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "singular", self.singular or self.kind.lower())
+        object.__setattr__(self, "list_kind", self.list_kind or f"{self.kind}List")
+        object.__setattr__(self, "storage", self.storage or f"{self.group}/{self.plural}")
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def custom(self) -> bool:
+        return self.schema is not None
+
+    @property
+    def gvk(self) -> Obj:
+        return {"group": self.group, "version": self.version, "kind": self.kind}
+
+    def view(self, stored: Obj) -> Obj:
+        """The stored object as this resource shows it."""
+        shown = self.from_storage(stored) if self.from_storage else stored
+        return shown if shown["apiVersion"] == self.api_version else {**shown, "apiVersion": self.api_version}
+
+
+def _size(*fields: str) -> Callable[[Obj], int]:
+    return lambda obj: sum(len(obj.get(name) or {}) for name in fields)
+
+
+def _ports(service: Obj) -> str:
+    ports = service.get("spec", {}).get("ports") or []
+    return ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
+
+
+def _ready(pod: Obj) -> str:
+    states = pod.get("status", {}).get("containerStatuses") or []
+    return f"{sum(bool(state.get('ready')) for state in states)}/{len(pod.get('spec', {}).get('containers') or [])}"
+
+
+def _restarts(pod: Obj) -> int:
+    return sum(state.get("restartCount", 0) for state in pod.get("status", {}).get("containerStatuses") or [])
+
+
+AGE = Column(name="Age", source=".metadata.creationTimestamp", type="date")
+_RBAC = "rbac.authorization.k8s.io"
+_ROLE_REF = Column(name="Role", source=lambda obj: f"{obj['roleRef']['kind']}/{obj['roleRef']['name']}")
+_POD_COLUMNS = (
+    Column(name="Ready", source=_ready),
+    Column(name="Status", source=".status.phase"),
+    Column(name="Restarts", source=_restarts, type="integer"),
+    AGE,
+    Column(name="IP", source=".status.podIP", priority=1),
+    Column(name="Node", source=".spec.nodeName", priority=1),
+)
+_SERVICE_COLUMNS = (
+    Column(name="Type", source=".spec.type"),
+    Column(name="Cluster-IP", source=".spec.clusterIP"),
+    Column(name="Port(s)", source=_ports),
+    AGE,
+)
+_CLAIM_COLUMNS = (
+    Column(name="Status", source=".status.phase"),
+    Column(name="Volume", source=".spec.volumeName"),
+    Column(name="StorageClass", source=".spec.storageClassName"),
+    AGE,
+)
+_EVENT_COLUMNS = (
+    Column(name="Last Seen", source=events.last_seen, type="date"),
+    Column(name="Type", source=".type"),
+    Column(name="Reason", source=".reason"),
+    Column(name="Object", source=events.subject),
+    Column(name="Message", source=events.message),
+)
+_EVENT_FIELDS = (
+    *("type", "reason", "reportingComponent", "source"),
+    *(f"involvedObject.{name}" for name in ("kind", "name", "namespace", "uid", "apiVersion", "fieldPath")),
+)
+_POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP")
+_DATA = Column(name="Data", source=_size("data", "binaryData", "stringData"), type="integer")
+_STATUS = Column(name="Status", source=".status.phase")
+
+BUILT_IN: tuple[Resource, ...] = (
+    Resource(
+        kind="Namespace", plural="namespaces", short_names=("ns",), namespaced=False, has_status=True,
+        columns=(_STATUS, AGE), initial={"status": {"phase": "Active"}}, selectable_fields=("status.phase",),
+    ),
+    Resource(kind="ConfigMap", plural="configmaps", short_names=("cm",), columns=(_DATA, AGE)),
+    Resource(
+        kind="Secret", plural="secrets", columns=(Column(name="Type", source=".type"), _DATA, AGE),
+        initial={"type": "Opaque"}, selectable_fields=("type",),
+    ),
+    Resource(
+        kind="Service", plural="services", short_names=("svc",), categories=("all",), has_status=True,
+        columns=_SERVICE_COLUMNS, initial={"spec": {"type": "ClusterIP"}, "status": {"loadBalancer": {}}},
+    ),
+    Resource(kind="ServiceAccount", plural="serviceaccounts", short_names=("sa",), columns=(AGE,)),
+    Resource(
+        kind="Pod", plural="pods", short_names=("po",), categories=("all",), has_status=True, columns=_POD_COLUMNS,
+        initial={"status": {"phase": "Pending"}}, selectable_fields=_POD_FIELDS,
+    ),
+    Resource(
+        kind="Event", plural="events", short_names=("ev",), columns=_EVENT_COLUMNS, selectable_fields=_EVENT_FIELDS,
+    ),
+    Resource(
+        group="events.k8s.io", kind="Event", plural="events", short_names=("ev",), columns=_EVENT_COLUMNS,
+        storage="/events", from_storage=events.to_events_v1, to_storage=events.to_core_v1,
+        selectable_fields=("type", "reason", "regarding.kind", "regarding.name", "regarding.namespace"),
+    ),
+    Resource(
+        kind="PersistentVolumeClaim", plural="persistentvolumeclaims", short_names=("pvc",), has_status=True,
+        columns=_CLAIM_COLUMNS, initial={"status": {"phase": "Pending"}},
+    ),
+    Resource(kind="Node", plural="nodes", short_names=("no",), namespaced=False, has_status=True, columns=(AGE,)),
+    Resource(
+        group="coordination.k8s.io", kind="Lease", plural="leases",
+        columns=(Column(name="Holder", source=".spec.holderIdentity"), AGE),
+    ),
+    Resource(group=_RBAC, kind="Role", plural="roles", columns=(AGE,)),
+    Resource(group=_RBAC, kind="RoleBinding", plural="rolebindings", columns=(_ROLE_REF, AGE)),
+    Resource(group=_RBAC, kind="ClusterRole", plural="clusterroles", namespaced=False, columns=(AGE,)),
+    Resource(
+        group=_RBAC, kind="ClusterRoleBinding", plural="clusterrolebindings", namespaced=False,
+        columns=(_ROLE_REF, AGE),
+    ),
+    Resource(
+        group="apiextensions.k8s.io", kind="CustomResourceDefinition", plural="customresourcedefinitions",
+        short_names=("crd", "crds"), namespaced=False, has_status=True, categories=("api-extensions",),
+        columns=(Column(name="Created At", source=".metadata.creationTimestamp"),),
+    ),
+    Resource(
+        group="authorization.k8s.io", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews",
+        namespaced=False, verbs=("create",),
+    ),
+    Resource(
+        group="authentication.k8s.io", kind="SelfSubjectReview", plural="selfsubjectreviews",
+        namespaced=False, verbs=("create",),
+    ),
+)  # fmt: skip
+
+NAMESPACES, CRDS = "/namespaces", "apiextensions.k8s.io/customresourcedefinitions"
+
+# What a review answers: roles are stored, never enforced, and there is one user.
+REVIEW_STATUS: Mapping[str, Obj] = MappingProxyType(
+    {
+        "SelfSubjectAccessReview": {"allowed": True, "reason": "the embedded cluster enforces no roles"},
+        "SelfSubjectReview": {"userInfo": {"username": "sparkiot-dev", "groups": ["system:authenticated"]}},
+    }
+)

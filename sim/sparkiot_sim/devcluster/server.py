@@ -1,0 +1,185 @@
+"""The embedded cluster as a whole: address, data folder, kubeconfig, start and stop."""
+
+import asyncio
+import base64
+import contextlib
+import ipaddress
+import logging
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from aiohttp import web
+
+from sparkiot_sim.devcluster.admission import WriteOptions
+from sparkiot_sim.devcluster.api import Api
+from sparkiot_sim.devcluster.app import Http
+from sparkiot_sim.devcluster.errors import ClusterError, ClusterStartError, Obj
+from sparkiot_sim.devcluster.gc import Collector
+from sparkiot_sim.devcluster.identity import Identity, write_private
+from sparkiot_sim.devcluster.journal import Journal
+from sparkiot_sim.devcluster.registry import Registry
+from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES
+from sparkiot_sim.devcluster.store import Store
+
+log = logging.getLogger(__name__)
+
+_FIRST_NAMESPACES = ("default", "kube-system")
+
+
+@dataclass(frozen=True)
+class DevCluster:
+    """A running embedded cluster.
+
+    url: `https://127.0.0.1:PORT`; identity: its certificate and the bearer token that every request needs;
+    kubeconfig: the file that holds all of it, None when none was asked for.
+    """
+
+    url: str
+    identity: Identity
+    kubeconfig: Path | None
+    api: Api
+
+    @staticmethod
+    @contextlib.asynccontextmanager
+    async def start(
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        data: Path | None = None,
+        kubeconfig: Path | None = None,
+        crds: Iterable[Obj] = (),
+    ) -> AsyncIterator["DevCluster"]:
+        """Serves until the block ends. Port 0 takes a free one; without `data` objects live in memory only.
+
+        Raises ClusterStartError for an address that is not loopback or a port in use, ClusterDataError for a data
+        folder that is damaged or in use, ApiError for a CRD that is not valid.
+        """
+        listener = _listen(host, port)
+        with contextlib.ExitStack() as stack:
+            stack.callback(listener.close)
+            # Starting from the time keeps revisions growing over restarts without data: a client that resumes a
+            # watch of the server's former life gets 410 and lists again, instead of waiting for ever.
+            store = Store(journal=Journal(data) if data else None, first_revision=int(time.time()))
+            stack.callback(store.close)
+            api = Api(store=store, registry=Registry(store), clock=lambda: datetime.now(UTC))
+            _furnish(api, crds)
+            collector = asyncio.create_task(Collector(api).run(), name="devcluster-gc")
+            identity = Identity.load_or_create(data)
+            address, bound = listener.getsockname()[:2]
+            url = f"https://[{address}]:{bound}" if ":" in address else f"https://{address}:{bound}"
+            runner = web.AppRunner(
+                Http(api, identity.token).application(),
+                access_log=None,
+                handler_cancellation=True,
+                shutdown_timeout=0.5,
+            )
+            try:
+                await runner.setup()
+                await web.SockSite(runner, listener, ssl_context=identity.server_context()).start()
+                if kubeconfig:
+                    write_kubeconfig(kubeconfig, url, identity)
+                yield DevCluster(url, identity, kubeconfig, api)
+            finally:
+                await runner.cleanup()
+                collector.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await collector
+
+    @staticmethod
+    @contextlib.contextmanager
+    def in_thread(
+        *, port: int = 0, data: Path | None = None, kubeconfig: Path | None = None, crds: Iterable[Obj] = ()
+    ) -> Iterator["DevCluster"]:
+        """The same from synchronous code: the server has a thread and an event loop of its own."""
+        started = threading.Event()
+        outcome: list[DevCluster | ClusterError] = []
+        stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+        async def serve() -> None:
+            stop.append((asyncio.get_running_loop(), asyncio.Event()))
+            try:
+                async with DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds) as cluster:
+                    outcome.append(cluster)
+                    started.set()
+                    await stop[0][1].wait()
+            except ClusterError as error:
+                outcome.append(error)
+            finally:
+                started.set()
+
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), name="devcluster", daemon=True)
+        thread.start()
+        started.wait()
+        if not outcome:
+            raise ClusterStartError("the embedded cluster did not start: its thread's traceback says why")
+        if isinstance(outcome[0], ClusterError):
+            raise outcome[0]
+        try:
+            yield outcome[0]
+        finally:
+            loop, event = stop[0]
+            loop.call_soon_threadsafe(event.set)
+            thread.join()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError as error:
+        raise ClusterStartError(f"{host!r} is not an IP address: use 127.0.0.1") from error
+    if not address.is_loopback:
+        raise ClusterStartError(
+            f"refusing to listen on {host}: the embedded cluster enforces no roles, so it binds to loopback only; "
+            "use 127.0.0.1"
+        )
+    listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((str(address), port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ClusterStartError(
+            f"cannot listen on {address} port {port}: {error}; stop what uses it, or choose another port "
+            "(0 takes a free one)"
+        ) from error
+    return listener
+
+
+def _furnish(api: Api, crds: Iterable[Obj]) -> None:
+    """The namespaces that every cluster has, and the given CRDs, replaced when they are there already."""
+    options = WriteOptions(field_manager="sparkiot-dev")
+    namespaces = api.registry.by_storage(NAMESPACES)
+    definitions = api.registry.by_storage(CRDS)
+    if namespaces is None or definitions is None:
+        raise LookupError("the built-in table lacks namespaces or customresourcedefinitions")
+    for name in _FIRST_NAMESPACES:
+        if api.store.get(NAMESPACES, ("", name)) is None:
+            api.create(namespaces, "", {"metadata": {"name": name}}, options)
+    for crd in crds:
+        key = ("", crd["metadata"]["name"])
+        if api.store.get(CRDS, key) is None:
+            api.create(definitions, "", crd, options)
+        else:
+            api.update(definitions, key, "", crd, options)
+
+
+def write_kubeconfig(path: Path, url: str, identity: Identity) -> None:
+    """A kubeconfig with one context; readable by the owner only, since it holds the token."""
+    name = "sparkiot-dev"
+    authority = base64.b64encode(identity.certificate.encode()).decode()
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": url, "certificate-authority-data": authority}}],
+        "users": [{"name": name, "user": {"token": identity.token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+        "current-context": name,
+    }
+    write_private(path, yaml.safe_dump(content, sort_keys=False))
