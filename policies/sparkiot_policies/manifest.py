@@ -1,0 +1,129 @@
+"""What an artifact says of itself, and the one digest that pins all of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from .allocation import ACTION_SIZES
+from .evaluation import Context
+from .features import Feature, Features, Finite
+from .graph import OUTPUTS, Kind
+from .mlp import Activation
+from .observation import names
+
+GRAPH_FILE: Final = "policy.onnx"
+MANIFEST_FILE = "manifest.json"
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+CONTEXT_ELEMENTS = tuple(f.name for f in fields(Context))
+"""The meta-controller's inputs, in the order of ``Context``."""
+
+
+class Range(BaseModel):
+    """What training saw of one element, in its unit; None is not checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: Finite | None = None
+    high: Finite | None = None
+
+
+class Network(BaseModel):
+    """Shape of the network behind the features."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: int = Field(gt=0)
+    hidden: tuple[int, ...]
+    outputs: int = Field(gt=0)
+    activation: Activation
+
+
+class Manifest(BaseModel):
+    """The manifest of a policy (kind ``ppo``) or a meta-controller (kind ``td3``).
+
+    manifest_version: of this format. observation_schema, context_schema: which numbers the graph takes; the one that
+    fits the kind is set. action_sizes: of the policy's MultiDiscrete space; empty for a meta-controller.
+    ranges: what training saw, for out-of-distribution detection. training: how it was trained or where it came from.
+    scores: what it reached. files: digests of the other files. digest: of all the above.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    kind: Kind
+    observation_schema: Literal[1, 2] | None = None
+    context_schema: Literal[1] | None = None
+    action_sizes: tuple[int, ...]
+    features: tuple[Feature, ...] = ()
+    ranges: dict[str, Range] = Field(default_factory=dict)
+    network: Network
+    training: dict[str, JsonValue] = Field(default_factory=dict)
+    scores: dict[str, JsonValue] = Field(default_factory=dict)
+    files: dict[Literal["policy.onnx"], Digest]
+    digest: Digest
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Manifest":
+        policy = self.kind == "ppo"
+        if policy != (self.observation_schema is not None) or policy == (self.context_schema is not None):
+            raise ValueError("kind ppo needs observation_schema, kind td3 needs context_schema, and neither both")
+        if self.action_sizes != (ACTION_SIZES if policy else ()):
+            raise ValueError(f"action_sizes are {list(self.action_sizes)}; {list(ACTION_SIZES)} for ppo, [] for td3")
+        outputs = sum(ACTION_SIZES) if policy else OUTPUTS["td3"][0][2]
+        if self.network.inputs != self.inputs.size or self.network.outputs != outputs:
+            raise ValueError(
+                f"network has {self.network.inputs} inputs and {self.network.outputs} outputs;"
+                f" {self.inputs.size} and {outputs} are needed"
+            )
+        if unknown := set(self.ranges) - set(self.inputs.elements):
+            raise ValueError(f"ranges name unknown elements: {', '.join(sorted(unknown))}")
+        if GRAPH_FILE not in self.files:
+            raise ValueError(f"files lack {GRAPH_FILE}")
+        return self
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Names of the graph's inputs, in order."""
+        return CONTEXT_ELEMENTS if self.observation_schema is None else names(self.observation_schema)
+
+    @property
+    def inputs(self) -> Features:
+        """The features over the graph's inputs."""
+        return Features(self.elements, self.features)
+
+    @property
+    def schema_name(self) -> str:
+        """Which numbers it takes, for people."""
+        return f"observation v{self.observation_schema}" if self.kind == "ppo" else f"context v{self.context_schema}"
+
+    def computed_digest(self) -> str:
+        """``sha256:…`` over the canonical JSON of everything but the digest itself."""
+        return digest_of_manifest(self.model_dump(mode="json", exclude={"digest"}))
+
+
+def digest(data: bytes) -> str:
+    """``sha256:…`` of a file's bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def digest_of_manifest(content: Mapping[str, JsonValue]) -> str:
+    """The digest of a manifest's content without its digest. Raises ValueError when a number is NaN or infinite."""
+    return digest(json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+
+
+def seal(content: Mapping[str, JsonValue]) -> Manifest:
+    """A manifest of this content, with its digest. Raises ValueError when the content does not fit."""
+    draft = Manifest.model_validate({**content, "digest": digest(b"")})
+    return draft.model_copy(update={"digest": draft.computed_digest()})
+
+
+def to_json(manifest: Manifest) -> str:
+    """The manifest as the file holds it."""
+    return json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
