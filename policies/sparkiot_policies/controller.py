@@ -9,9 +9,12 @@ from .decide import decide
 from .decision import Decision
 from .evaluation import Evaluation, Window, evaluate
 from .history import History
-from .job import Job
+from .job import Job, Mode
 from .measurement import EdgeSignal, Measurement
 from .policy import MetaController, Policy
+
+PROPOSALS_S = 300.0
+"""Least time over which proposals are remembered: the scale-down window of Kubernetes' HPA."""
 
 
 class Controller:
@@ -38,10 +41,11 @@ class Controller:
         return evaluation, decision
 
     def accept(self, evaluation: Evaluation, decision: Decision) -> None:
-        """Remember a decision that was taken; one that was only advised leaves the allocation as it was."""
+        """Remember a decision; one that was only advised (mode Advise) leaves the allocation as it was."""
         self.history = self.history.after(
             decision,
-            keep_s=max(self.job.limits.stabilization_s, self.job.metrics_window_s),
+            keep_s=max(self.job.limits.stabilization_s, self.job.metrics_window_s, PROPOSALS_S),
             fallback_s=self.job.limits.fallback_s,
             processing_rate=evaluation.processing_rate,
+            taken=self.job.mode is not Mode.ADVISE,
         )

@@ -17,6 +17,7 @@ class _Proposed:
     acted: PolicyIdentity
     fallback: FallbackCode | None = None
     detail: str = ""
+    held: bool = False
 
 
 def decide(
@@ -39,7 +40,7 @@ def decide(
         proposal=proposed.allocation,
         allocation=allocation,
         clamps=clamps,
-        reason=_reason(evaluation, allocation, held=bool(clamps)),
+        reason=_reason(evaluation, proposed.allocation, allocation, held=bool(clamps) or proposed.held),
         policy=policy.identity,
         acted=proposed.acted,
         fallback=proposed.fallback,
@@ -61,26 +62,27 @@ def _propose(job: Job, evaluation: Evaluation, policy: Policy, fallback: Policy)
         try:
             return _Proposed(policy.propose(job, evaluation), policy.identity)
         except ObservationMissingError as missing:
-            return _Proposed(evaluation.history.allocation, policy.identity, detail=str(missing))
+            return _Proposed(evaluation.history.allocation, policy.identity, detail=str(missing), held=True)
         except PolicyError as error:
             code, detail = FallbackCode.POLICY_FAILED, str(error)
     try:
         return _Proposed(fallback.propose(job, evaluation), fallback.identity, code, detail)
     except ObservationMissingError as missing:
-        return _Proposed(evaluation.history.allocation, fallback.identity, code, f"{detail}; {missing}")
+        return _Proposed(evaluation.history.allocation, fallback.identity, code, f"{detail}; {missing}", held=True)
 
 
-def _reason(evaluation: Evaluation, allocation: Allocation, *, held: bool) -> Reason:
+def _reason(evaluation: Evaluation, proposal: Allocation, allocation: Allocation, *, held: bool) -> Reason:
     previous = evaluation.history.allocation
-    if allocation.executors > previous.executors:
+    change = previous.change_class(allocation)
+    if change is ActionClass.NONE:
+        return Reason.HELD if held else Reason.STEADY
+    moved = allocation.executors - previous.executors
+    if moved and moved * (proposal.executors - previous.executors) <= 0:
+        return Reason.LIMITED
+    if moved > 0:
         if evaluation.observation.burst:
             return Reason.BURST_AHEAD
         return Reason.BACKLOG_GROWING if evaluation.backlog_growing else Reason.LOAD_RISING
-    if allocation.executors < previous.executors:
+    if moved < 0:
         return Reason.LOAD_FALLING
-    change = previous.change_class(allocation)
-    if change is ActionClass.RESTART:
-        return Reason.MEMORY_CHANGE
-    if change is ActionClass.IN_PLACE:
-        return Reason.SHUFFLE_CHANGE
-    return Reason.HELD if held else Reason.STEADY
+    return Reason.MEMORY_CHANGE if change is ActionClass.RESTART else Reason.SHUFFLE_CHANGE

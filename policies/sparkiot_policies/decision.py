@@ -1,4 +1,4 @@
-"""A decision, and the pure function that makes it."""
+"""A decision as a value: what was proposed, what came of it, and why."""
 
 import enum
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ class ClampCode(enum.StrEnum):
     RESTART_NOT_WORTH = "RestartNotWorth"
     BUDGET_CEILING = "BudgetCeiling"
     QUOTA = "Quota"
+    UNSCHEDULABLE = "Unschedulable"
 
 
 class FallbackCode(enum.StrEnum):
@@ -43,7 +44,7 @@ class FallbackCode(enum.StrEnum):
 
 
 class Reason(enum.StrEnum):
-    """What a decision did, in one word."""
+    """What a decision did, in one word. Limited: the envelope moved what the policy would have left."""
 
     BURST_AHEAD = "BurstAhead"
     BACKLOG_GROWING = "BacklogGrowing"
@@ -51,6 +52,7 @@ class Reason(enum.StrEnum):
     LOAD_FALLING = "LoadFalling"
     MEMORY_CHANGE = "MemoryChange"
     SHUFFLE_CHANGE = "ShuffleChange"
+    LIMITED = "Limited"
     STEADY = "Steady"
     HELD = "Held"
 

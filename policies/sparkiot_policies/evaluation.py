@@ -3,6 +3,9 @@
 import math
 from collections import deque
 from dataclasses import dataclass, replace
+from math import isfinite
+from operator import attrgetter
+from typing import Any
 
 from .history import History
 from .job import Job
@@ -35,7 +38,7 @@ class Evaluation:
 
     signal_fresh: None when the job has no edge signal. backlog_growing: None when nobody measured it.
     processing_rate: messages/s of the whole job over the metrics window. startup_s, restart_cost_s: measured, seconds.
-    age_s: of the last measurement, infinite when there is none.
+    out_of_memory: executors lost to it in the metrics window. age_s: of the last measurement, infinite without one.
     """
 
     now: float
@@ -49,6 +52,7 @@ class Evaluation:
     running: int | None = None
     pending: int | None = None
     unschedulable: int = 0
+    out_of_memory: int = 0
     restart_cost_s: float | None = None
     age_s: float = math.inf
 
@@ -69,9 +73,13 @@ class Window:
         self.capacity: float | None = None
 
     def add(self, measurement: Measurement, *, latency_target_ms: float) -> None:
-        """Take the newest measurement in; one that is not newer than the last is ignored."""
+        """Take the newest measurement in; one that is not newer than the last is ignored.
+
+        A value that is not a finite number was not measured: it becomes missing, so that it never reaches a policy.
+        """
         if self._measurements and measurement.time <= self._measurements[-1].time:
             return
+        measurement = _finite(measurement)
         self._measurements.append(measurement)
         while self._measurements[0].time < measurement.time - self._metrics_s:
             self._measurements.popleft()
@@ -113,7 +121,13 @@ class Window:
         return sum(b.rows for b in batches) / busy if busy > 0 else None
 
     def backlog_growing(self) -> bool | None:
-        """Whether the backlog exceeds its mean over the window and what one interval's arrival explains."""
+        """Whether the backlog exceeds its mean over the window and what one trigger interval's arrival explains.
+
+        The backlog of micro-batches is a sawtooth, so half an interval's arrival is tolerated on top. None when the
+        last measurement has no backlog or no earlier one has. An unknown rate or trigger interval explains nothing.
+        """
+        if self.last is None or self.last.backlog is None:
+            return None
         known = [
             (m.backlog, m.rate or 0.0, m.trigger_interval_s or 0.0) for m in self._measurements if m.backlog is not None
         ]
@@ -122,6 +136,9 @@ class Window:
         backlog, rate, trigger = known[-1]
         mean = sum(b for b, _, _ in known) / len(known)
         return backlog > mean and backlog > 1.5 * rate * trigger
+
+    def out_of_memory(self) -> int:
+        return sum(m.out_of_memory for m in self._measurements)
 
     def _capacity(self) -> float | None:
         """True processing rate of one executor: rows over busy executor-seconds (DS2, OSDI 2018)."""
@@ -143,7 +160,9 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
     if last is None:
         context = Context(rate_mean=None, rate_spread=None, latency_ratio=None, attainment=None, budget_burn=None)
         return Evaluation(now=now, observation=Observation(), context=context, weights=weights, history=history)
-    fresh = signal is not None and signal.fresh(now, job.limits.signal_stale_after_s)
+    fresh = (
+        signal is not None and isfinite(signal.predicted_rate) and signal.fresh(now, job.limits.signal_stale_after_s)
+    )
     latency = window.latency_ms(job.objectives.quantile)
     observation = _observation(
         job, window, last, signal=signal if fresh else None, latency=latency, weights=weights, now=now
@@ -160,6 +179,7 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
         running=last.running,
         pending=last.pending,
         unschedulable=last.unschedulable,
+        out_of_memory=window.out_of_memory(),
         restart_cost_s=last.restart_cost_s,
         age_s=now - last.time,
     )
@@ -245,6 +265,32 @@ def _context(job: Job, window: Window, last: Measurement, latency: float | None)
         attainment=window.attainment,
         budget_burn=_ratio(last.cost_per_hour, ceiling),
     )
+
+
+def _finite(measurement: Measurement) -> Measurement:
+    wrong = [n for n, v in zip(_MEASURED, _MEASURED_OF(measurement), strict=True) if v is not None and not isfinite(v)]
+    batches = measurement.batches
+    good = tuple(b for b in batches if isfinite(b.rows + b.duration_s + b.latency_ms))
+    if not wrong and len(good) == len(batches):
+        return measurement
+    missing: dict[str, Any] = dict.fromkeys(wrong)
+    return replace(measurement, **missing, batches=good)
+
+
+_MEASURED = (
+    "rate",
+    "backlog",
+    "volume_mb",
+    "shuffle_mb",
+    "cpu",
+    "memory",
+    "temperature",
+    "cost_per_hour",
+    "trigger_interval_s",
+    "startup_s",
+    "restart_cost_s",
+)
+_MEASURED_OF = attrgetter(*_MEASURED)
 
 
 def _ratio(value: float | None, by: float | None) -> float | None:

@@ -76,7 +76,15 @@ class Prices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The bounds of the safety envelope; times in seconds, memory in MiB."""
+    """The bounds of the safety envelope; times in seconds, memory in MiB. Raises ValueError when they contradict.
+
+    override: executors that ``kubectl scale`` pins. max_up_factor, max_up_step: most executors after one scale-up, as a
+    multiple and as a count more; both hold. max_down_factor: largest share that one scale-down may remove, above 0.
+    stabilization_s: a scale-down goes no lower than the highest proposal of this time. restart_cost_s: outage of a
+    restart until one was measured. restart_horizon_s: over which a restart must pay. quota_executors: executors that
+    the namespace's quota has room for, those of the job included. stale_after_s: age at which a measurement holds the
+    allocation. fallback_s: how long the fallback rule acts once it took over.
+    """
 
     min_executors: int = 1
     max_executors: int = 20
@@ -100,6 +108,19 @@ class Limits:
     stale_after_s: float = 60.0
     signal_stale_after_s: float = 30.0
     fallback_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_executors <= self.max_executors:
+            raise ValueError(f"executors: min {self.min_executors} must be from 1 to max {self.max_executors}")
+        if not 0 < self.min_memory_mib <= self.max_memory_mib:
+            raise ValueError(f"memory: min {self.min_memory_mib} MiB must be from 1 to max {self.max_memory_mib} MiB")
+        if not self.tiers or not self.compressions:
+            raise ValueError("at least one tier and one compression must be allowed")
+        if not (self.max_up_factor > 1 and self.max_up_step >= 1 and 0 < self.max_down_factor <= 1):
+            raise ValueError(
+                f"steps: max_up_factor {self.max_up_factor} must exceed 1, max_up_step {self.max_up_step} must be at "
+                f"least 1, max_down_factor {self.max_down_factor} must be above 0 and at most 1"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,14 +77,14 @@ class Observation:
 
         Raises ObservationMissingError when one is missing or not finite, PolicyMismatchError for an unknown version.
         """
-        values = _getter(version)(self)
-        if bad := [n for n, v in zip(names(version), values, strict=True) if v is None or not math.isfinite(v)]:
-            raise ObservationMissingError(bad)
-        return np.array(values, dtype=np.float32)
+        if missing := self.missing(version):
+            raise ObservationMissingError(missing)
+        return np.array(_getter(version)(self), dtype=np.float32)
 
     def missing(self, version: int) -> tuple[str, ...]:
-        """Names of the elements of a version that are missing, in order."""
-        return tuple(n for n, v in zip(names(version), _getter(version)(self), strict=True) if v is None)
+        """Names of the elements of a version that are missing or not finite, in order."""
+        values = _getter(version)(self)
+        return tuple(n for n, v in zip(names(version), values, strict=True) if v is None or not math.isfinite(v))
 
     def to_dict(self) -> dict[str, float | None]:
         """Element name to value, in order; for JSON."""

@@ -1,0 +1,67 @@
+"""Rate: as many executors as the measured true processing rate says the load needs.
+
+Sources: DS2 ("Three steps is all you need", Kalavri et al., OSDI 2018) for the true processing rate, which counts only
+busy time and so is known from one measurement at any utilisation; Apache Flink's autoscaler (``JobVertexScaler``,
+``AutoScalerUtils.getTargetProcessingCapacity``) for the utilisation target with its band, the catch-up of a backlog and
+the largest scale-down.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from sparkiot_policies.allocation import Allocation
+from sparkiot_policies.errors import ObservationMissingError
+from sparkiot_policies.evaluation import Evaluation
+from sparkiot_policies.job import Job
+from sparkiot_policies.observation import Observation
+
+from .base import Rule, whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate(Rule):
+    """Keeps executors at a target utilisation; memory, tier and compression stay the job's initial ones.
+
+    utilization: target share of the busy time. boundary: no change while the utilisation is within this much of it.
+    catch_up_s: seconds in which a backlog shall be gone. max_down: largest share of executors to remove at once.
+    Defaults: Flink's, but for catch_up_s (30 minutes there), as a job that misses a latency objective cannot wait.
+    """
+
+    NAME: ClassVar[str] = "Rate"
+    NEEDS: ClassVar[tuple[str, ...]] = ("workload_rate", "capacity", "backlog")
+    utilization: float = 0.7
+    boundary: float = 0.3
+    catch_up_s: float = 60.0
+    max_down: float = 0.6
+
+    def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
+        """The allocation in force already counts pending executors, so what is on its way is not asked for twice."""
+        observation, current = evaluation.observation, evaluation.history.allocation.executors
+        _, capacity, backlog = self.measured(observation)[:3]
+        if capacity <= 0:
+            raise ObservationMissingError(["capacity"])
+        rate = self.rate(observation)
+        catch_up = _excess(observation, backlog) / self.catch_up_s
+
+        def executors(utilization: float) -> float:
+            return (rate / utilization + catch_up) / capacity
+
+        most = executors(self.utilization - self.boundary)
+        least = executors(self.utilization + self.boundary)
+        if least <= current <= most:
+            return replace(job.initial, executors=current)
+        lowest = whole(current * (1 - self.max_down))
+        return replace(job.initial, executors=max(whole(executors(self.utilization)), lowest))
+
+    def rate(self, observation: Observation) -> float:
+        """The messages/s to provide for."""
+        return self.measured(observation)[0]
+
+
+def _excess(observation: Observation, backlog: float) -> float:
+    """The backlog beyond what arrives between two triggers, which is no lag but how micro-batches work.
+
+    With an unknown trigger interval all of it counts, so that an error costs executors, not latency.
+    """
+    expected = (observation.workload_rate or 0.0) * (observation.trigger_interval or 0.0)
+    return max(backlog - expected, 0.0)
