@@ -91,6 +91,10 @@ class Allocation:
             return ActionClass.RESTART
         return ActionClass.NONE if desired == self else ActionClass.IN_PLACE
 
+    def __str__(self) -> str:
+        """For people: ``6 × 2Gi, Warm, LZ4``."""
+        return f"{self.executors} × {format_memory(self.memory_mib)}, {self.tier.value}, {self.compression.value}"
+
     def to_dict(self) -> dict[str, int | str]:
         return {
             "executors": self.executors,

@@ -8,6 +8,12 @@ from typing import Annotated
 
 import typer
 
+from .dev import dev
+from .explain import explain
+from .replay import replay
+from .simulate import simulate
+from .top import top
+
 app = typer.Typer(
     name="sparkiot",
     help="Runs Spark Structured Streaming for IoT on Kubernetes, scaled by a reinforcement-learned policy.",
@@ -30,6 +36,10 @@ def root(
     ] = False,
 ) -> None:
     """Only the options that come before every subcommand."""
+
+
+for command in (dev, simulate, replay, explain, top):
+    app.command()(command)
 
 
 def main() -> None:

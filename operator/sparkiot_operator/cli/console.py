@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    console = Console(highlight=False, width=140)  # a pipe or a file has no width to fit into
 errors = Console(stderr=True, highlight=False)
 
 

@@ -1,0 +1,185 @@
+"""A job file played in virtual time: the same decision code, the same envelope, no cluster."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from sparkiot_policies import library
+from sparkiot_policies.allocation import format_memory
+from sparkiot_policies.errors import PolicyError
+from sparkiot_policies.job import Job, Mode
+from sparkiot_policies.learned import LearnedMetaController, LearnedPolicy
+from sparkiot_policies.policy import MetaController, Policy
+from sparkiot_policies.rules import RULES, rule
+from sparkiot_sim.episode import Episode, run_episode
+from sparkiot_sim.timeline import Timeline
+from sparkiot_sim.trace import TraceError, read_trace
+from sparkiot_sim.workload import Workload
+
+from .resource import API_VERSION, KIND
+from .resource.base import seconds
+from .resource.spec import Simulation, SparkIoTJobSpec
+from .resource.translate import InvalidSpecError, parse_spec, to_job
+from .simulation import generated_workload, simulated_job, starting_at
+from .times import timestamp
+
+
+class OfflineError(Exception):
+    """A job file, a load or a policy that cannot be played; the message says which, where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineJob:
+    """A job file, read and checked."""
+
+    name: str
+    spec: SparkIoTJobSpec
+    simulation: Simulation
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What arrives; ``source`` is what messages call it, ``warnings`` what was irregular in a recording."""
+
+    workload: Workload
+    source: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One policy's run of a job under a load."""
+
+    job: OfflineJob
+    policy: str
+    episode: Episode
+    elapsed_s: float
+
+    def summary(self) -> dict[str, Any]:
+        """Policy name, the episode's summary, and how many cycles a second were played."""
+        cycles = len(self.episode.cycles)
+        return {
+            "policy": self.policy,
+            **self.episode.summary.to_dict(),
+            "cycles": cycles,
+            "cycles_per_second": round(cycles / self.elapsed_s),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a decision, for a CSV."""
+        columns = self.episode.columns()
+        return [
+            {
+                "policy": self.policy,
+                **{name: _number(column[i]) for name, column in columns.items()},
+                "time": timestamp(cycle.decision.time),
+                "memory": format_memory(cycle.decision.allocation.memory_mib),
+                "tier": cycle.decision.allocation.tier.value,
+                "compression": cycle.decision.allocation.compression.value,
+                "reason": cycle.decision.reason.value,
+                "clamps": " ".join(clamp.code.value for clamp in cycle.decision.clamps),
+            }
+            for i, cycle in enumerate(self.episode.cycles)
+        ]
+
+    def timeline(self) -> Timeline:
+        columns, summary = self.episode.columns(), self.episode.summary
+        names = ("time", "rate", "predicted", "burst", "wanted", "running", "tier", "latency_ms")
+        return Timeline(
+            name=self.policy,
+            subtitle=f"attainment {summary.slo_attainment:.2%}, ${summary.cost_dollars:.2f}",
+            latency_target_ms=self.job.job.objectives.latency_target_ms,
+            **{name: columns[name] for name in names},
+        )
+
+
+def load_job(path: Path) -> OfflineJob:
+    """Read a SparkIoTJob manifest. Raises OfflineError naming file, field, value and what is allowed."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise OfflineError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except yaml.YAMLError as error:
+        raise OfflineError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, Mapping) or (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
+        raise OfflineError(f"{path}: not a {KIND} of {API_VERSION}")
+    try:
+        spec = parse_spec(document.get("spec") or {})
+    except InvalidSpecError as error:
+        raise OfflineError(f"{path}: {error}") from error
+    if spec.simulation is None:
+        raise OfflineError(f"{path}: spec.simulation is absent; it says which load to play")
+    name = (document.get("metadata") or {}).get("name") or path.stem
+    # Offline there is nothing to protect: a job that only advises is played as if it acted.
+    return OfflineJob(name, spec, spec.simulation, replace(to_job(name, spec), mode=Mode.ACTIVE))
+
+
+def load_workload(job: OfflineJob, *, trace: Path | None, mean_rate: float | None) -> Load:
+    """The load to play: ``trace``, or what the job generates. Raises OfflineError."""
+    if trace is None:
+        workload = generated_workload(job.simulation)
+        if workload is None:
+            raise OfflineError(
+                f"job {job.name} takes its load from a ConfigMap, which only a cluster has: pass --trace"
+            )
+        load = Load(workload, f"generated load of {job.name}")
+    else:
+        try:
+            read = read_trace(trace)
+        except TraceError as error:
+            raise OfflineError(str(error)) from error
+        load = Load(read.workload, trace.name, read.report.warnings())
+        stated = job.simulation.workload.trace
+        mean_rate = mean_rate or (stated.mean_rate if stated else None)
+    return replace(load, workload=load.workload.scaled(mean_rate)) if mean_rate else load
+
+
+def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float | None, origin: float) -> Run:
+    """Play a job from ``origin`` (epoch seconds). policy: see ``find_policy``; None for the job's own.
+
+    duration_s: seconds of job time; None for the job's own, else one cycle of the load.
+    Raises OfflineError: the policy cannot be loaded, or the run is shorter than one interval.
+    """
+    stated = job.simulation.duration
+    duration = duration_s or (seconds(stated) if stated else load.workload.duration_s)
+    if duration < job.job.interval_s:
+        raise OfflineError(f"a run of {duration:g} s is shorter than one interval of {job.job.interval_s:g} s")
+    try:
+        chosen, meta = find_policy(policy or job.spec.policy.name), _meta(job)
+        fallback = rule(job.spec.policy.fallback)
+    except PolicyError as error:
+        raise OfflineError(str(error)) from error
+    workload = starting_at(load.workload, origin)
+    simulated = simulated_job(job.simulation, workload, allocation=job.job.initial, start=origin)
+    begun = time.perf_counter()
+    episode = run_episode(
+        job=job.job,
+        simulated=simulated,
+        policy=chosen,
+        fallback=fallback,
+        meta=meta,
+        duration_s=duration,
+        start=origin,
+    )
+    return Run(job, policy or job.spec.policy.name, episode, time.perf_counter() - begun)
+
+
+def find_policy(name: str) -> Policy:
+    """A rule by its name, a shipped policy by its name, or an artifact by its path. Raises PolicyError."""
+    return rule(name) if name in RULES else LearnedPolicy(library.load(name))
+
+
+def _meta(job: OfflineJob) -> MetaController | None:
+    if job.job.objectives.weights is not None:
+        return None
+    return LearnedMetaController(library.load(job.spec.policy.meta_controller))
+
+
+def _number(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,50 @@
+"""An audit log decided again by another policy: where would it have differed?
+
+Each record holds all that the decision read, so replaying the policy that decided gives the same decisions. Another
+policy meets the world that the first one made (running executors, backlog): a difference is what it would have done
+next, not what would have followed from it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from sparkiot_policies.controller import PROPOSALS_S
+from sparkiot_policies.decide import decide
+from sparkiot_policies.decision import Decision
+from sparkiot_policies.history import Proposal
+from sparkiot_policies.policy import MetaController, Policy
+
+from .audit import AuditRecord
+from .events import JobRef
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One recorded decision and what the replayed policy decides in its place."""
+
+    ref: JobRef
+    recorded: Decision
+    replayed: Decision
+
+    @property
+    def differs(self) -> bool:
+        return self.recorded.allocation != self.replayed.allocation
+
+
+def replay(
+    records: Iterable[AuditRecord], policy: Policy, *, fallback: Policy, meta: MetaController | None
+) -> Iterator[Replayed]:
+    """Decide each record again. The proposals that stabilisation looks back on are the replayed policy's own."""
+    proposals: dict[JobRef, tuple[Proposal, ...]] = {}
+    for record in records:
+        evaluation, recorded = record.evaluation, record.decision
+        same_policy = policy.identity == recorded.policy
+        own = proposals.get(record.ref, ())
+        if not same_policy:
+            history = replace(evaluation.history, proposals=own, fallback=None)
+            evaluation = replace(evaluation, history=history)
+        decision = decide(record.job, evaluation, policy, fallback=fallback, meta=meta)
+        kept = max(record.job.limits.stabilization_s, record.job.metrics_window_s, PROPOSALS_S)
+        recent = tuple(p for p in own if p.time >= decision.time - kept)
+        proposals[record.ref] = (*recent, Proposal(decision.time, decision.proposal.executors))
+        yield Replayed(record.ref, recorded, decision)
