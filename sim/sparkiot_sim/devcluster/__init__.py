@@ -4,7 +4,7 @@ It speaks enough of the Kubernetes API for kubectl, kopf and the usual clients: 
 It binds to loopback only and enforces no roles: never a production cluster.
 """
 
-from sparkiot_sim.devcluster.errors import ClusterDataError, ClusterStartError
+from sparkiot_sim.devcluster.errors import ClusterDataError, ClusterError, ClusterStartError
 from sparkiot_sim.devcluster.server import DevCluster
 
-__all__ = ["ClusterDataError", "ClusterStartError", "DevCluster"]
+__all__ = ["ClusterDataError", "ClusterError", "ClusterStartError", "DevCluster"]
