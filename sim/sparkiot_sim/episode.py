@@ -1,0 +1,152 @@
+"""One job's whole life in virtual time, through the same controller that decides for a live job."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sparkiot_policies.allocation import ActionClass
+from sparkiot_policies.controller import Controller
+from sparkiot_policies.decision import Decision
+from sparkiot_policies.evaluation import Evaluation
+from sparkiot_policies.history import History
+from sparkiot_policies.job import Job, Mode
+from sparkiot_policies.measurement import Batch, Measurement
+from sparkiot_policies.policy import MetaController, Policy
+
+from .simulated import SimulatedJob
+
+Column = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an episode came to.
+
+    slo_attainment: share of batches within the latency objective; violations_percent: the rest. cost_dollars: all that
+    was billed. latencies: end to end, milliseconds. scalings: changes of the executor count. NaN without a batch.
+    """
+
+    slo_attainment: float
+    violations_percent: float
+    cost_dollars: float
+    latency_p50_ms: float
+    latency_p95_ms: float
+    latency_p99_ms: float
+    batches: int
+    scalings: int
+    restarts: int
+    lost_executors: int
+    out_of_memory: int
+
+    def to_dict(self) -> dict[str, float | int]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One turn of the loop: what was measured, what was known of it, and what was decided."""
+
+    measurement: Measurement
+    evaluation: Evaluation
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A finished run, cycle by cycle."""
+
+    cycles: tuple[Cycle, ...]
+    summary: Summary
+
+    def columns(self) -> dict[str, Column]:
+        """The numbers of each cycle, each of shape (cycles,); NaN where nothing was measured.
+
+        time: epoch seconds. rate, predicted: messages/s. burst: 0 or 1. wanted, running, pending: executors.
+        memory_mib, tier and compression (as indices): desired. latency_ms: at the objective's quantile over the
+        metrics window. backlog: messages. cost_per_hour: dollars. clamps: how many. fallback: 0 or 1.
+        """
+        rows = [_row(cycle) for cycle in self.cycles]
+        return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]} if rows else {}
+
+    def reasons(self) -> list[str]:
+        """Each decision's reason code."""
+        return [cycle.decision.reason.value for cycle in self.cycles]
+
+    def clamps(self) -> list[str]:
+        """Each decision's clamp codes, joined by a comma."""
+        return [",".join(clamp.code.value for clamp in cycle.decision.clamps) for cycle in self.cycles]
+
+
+def run_episode(
+    *,
+    job: Job,
+    simulated: SimulatedJob,
+    policy: Policy,
+    fallback: Policy,
+    meta: MetaController | None = None,
+    duration_s: float,
+    start: float,
+) -> Episode:
+    """Run a simulated job under a policy for ``duration_s`` seconds from ``start`` (epoch seconds).
+
+    Raises ValueError when the simulated job does not stand at ``start``.
+    """
+    if simulated.now != start:
+        raise ValueError(f"the simulated job stands at {simulated.now}, not at the episode's start {start}")
+    controller = Controller(
+        job, policy=policy, fallback=fallback, meta=meta, history=History(since=start, allocation=simulated.allocation)
+    )
+    cycles = []
+    for number in range(1, int(duration_s // job.interval_s) + 1):
+        now = start + number * job.interval_s
+        simulated.advance(now)
+        measurement = simulated.measure()
+        evaluation, decision = controller.step(measurement, signal=simulated.signal(), now=now)
+        if job.mode is not Mode.ADVISE:
+            controller.accept(evaluation, decision)
+            simulated.apply(decision.allocation)
+        cycles.append(Cycle(measurement, evaluation, decision))
+    return Episode(tuple(cycles), _summary(job, simulated, cycles))
+
+
+def _summary(job: Job, simulated: SimulatedJob, cycles: list[Cycle]) -> Summary:
+    batches: list[Batch] = [batch for cycle in cycles for batch in cycle.measurement.batches]
+    latencies = np.array([batch.latency_ms for batch in batches])
+    p50, p95, p99 = np.percentile(latencies, (50, 95, 99), method="inverted_cdf") if batches else [np.nan] * 3
+    attainment = float(np.mean(latencies <= job.objectives.latency_target_ms)) if batches else float("nan")
+    taken = [cycle.decision for cycle in cycles] if job.mode is not Mode.ADVISE else []
+    return Summary(
+        slo_attainment=attainment,
+        violations_percent=100 * (1 - attainment),
+        cost_dollars=simulated.cost_dollars,
+        latency_p50_ms=float(p50),
+        latency_p95_ms=float(p95),
+        latency_p99_ms=float(p99),
+        batches=len(batches),
+        scalings=sum(d.previous.executors != d.allocation.executors for d in taken),
+        restarts=sum(d.change is ActionClass.RESTART for d in taken),
+        lost_executors=sum(cycle.measurement.lost_executors for cycle in cycles),
+        out_of_memory=sum(cycle.measurement.out_of_memory for cycle in cycles),
+    )
+
+
+def _row(cycle: Cycle) -> dict[str, float | None]:
+    measurement, seen, decision = cycle.measurement, cycle.evaluation.observation, cycle.decision
+    return {
+        "time": measurement.time,
+        "rate": measurement.rate,
+        "predicted": seen.predicted_rate,
+        "burst": seen.burst,
+        "wanted": decision.allocation.executors,
+        "running": measurement.running,
+        "pending": measurement.pending,
+        "memory_mib": decision.allocation.memory_mib,
+        "tier": decision.allocation.tier.code,
+        "compression": decision.allocation.compression.code,
+        "latency_ms": seen.latency,
+        "backlog": measurement.backlog,
+        "cost_per_hour": measurement.cost_per_hour,
+        "clamps": len(decision.clamps),
+        "fallback": float(decision.fallback is not None),
+    }
