@@ -1,0 +1,48 @@
+"""Job time: what a job's decisions, windows and traces are measured in.
+
+For a live job it is the real time. A simulated job may run faster, so that a day of load passes in a minute; then only
+its loop knows the difference, and everything below it is written in job time.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JobClock:
+    """Maps real to job time. Both start equal at ``origin`` (epoch seconds), then job time runs faster.
+
+    acceleration: job seconds a real second, at least 1.
+    """
+
+    origin: float
+    acceleration: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.acceleration) and self.acceleration >= 1):
+            raise ValueError(f"acceleration {self.acceleration} must be 1 or more")
+
+    def job_time(self, real: float) -> float:
+        return self.origin + (real - self.origin) * self.acceleration
+
+    def real_time(self, job: float) -> float:
+        return self.origin + (job - self.origin) / self.acceleration
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """When a cycle is due: its number on the grid of intervals, and the job time it is due at."""
+
+    number: int
+    due: float
+
+
+def next_tick(*, origin: float, interval_s: float, now: float, last: int | None) -> Tick:
+    """The first tick on the job's own grid that is not yet done. All in job time.
+
+    The grid keeps cycles evenly spaced whatever each costs, and spreads jobs over time by their creation. A loop that
+    was late takes the tick that is due now and leaves out those it missed: two decisions at once decide nothing new.
+    """
+    current = math.floor((now - origin) / interval_s)
+    number = current if last is None else max(last + 1, current)
+    return Tick(number, origin + number * interval_s)

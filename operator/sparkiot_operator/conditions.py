@@ -1,0 +1,98 @@
+"""Status conditions: what each one finds in a turn, and how it is carried from one status to the next."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sparkiot_policies.decision import Decision
+from sparkiot_policies.evaluation import Evaluation
+from sparkiot_policies.job import Job
+
+from .resource.status import Condition, ConditionType
+from .times import timestamp
+
+ORDER = tuple(ConditionType)
+STATUS: Mapping[bool | None, Literal["True", "False", "Unknown"]] = {True: "True", False: "False", None: "Unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one condition is now. status: None for Unknown. reason: CamelCase and stable."""
+
+    type: ConditionType
+    status: bool | None
+    reason: str
+    message: str = ""
+
+
+def build_conditions(
+    previous: Sequence[Condition], findings: Iterable[Finding], *, generation: int | None, now: float
+) -> list[Condition]:
+    """The findings as conditions, with those that nobody spoke of as they were; ordered by type.
+
+    The transition time moves only when the status does. now: real time, epoch seconds.
+    """
+    known = {condition.type: condition for condition in previous}
+    for finding in findings:
+        before = known.get(finding.type)
+        status = STATUS[finding.status]
+        unchanged = before is not None and before.status == status
+        known[finding.type] = Condition.model_construct(
+            type=finding.type.value,
+            status=status,
+            reason=finding.reason,
+            message=finding.message,
+            last_transition_time=before.last_transition_time if before and unchanged else timestamp(now),
+            observed_generation=generation,
+        )
+    return [known[name] for name in ORDER if name in known]
+
+
+def ready(status: bool, reason: str, message: str = "") -> Finding:
+    return Finding(ConditionType.READY, status, reason, message)
+
+
+def degraded(reason: str, message: str) -> Finding:
+    return Finding(ConditionType.DEGRADED, True, reason, message)
+
+
+def observation_finding(job: Job, evaluation: Evaluation, error: str | None) -> Finding:
+    """Whether decisions rest on fresh measurements. error: why the backend could not be observed just now."""
+    if evaluation.age_s <= job.limits.stale_after_s:
+        return Finding(ConditionType.OBSERVATION_FRESH, True, "Observed")
+    why = error or "the backend reports nothing new"
+    return Finding(
+        ConditionType.OBSERVATION_FRESH,
+        False,
+        "ObservationStale",
+        f"no measurement for more than {job.limits.stale_after_s:g} s ({why}); the allocation is held",
+    )
+
+
+def objective_finding(job: Job, evaluation: Evaluation) -> Finding:
+    attainment, quantile = evaluation.observation.attainment, job.objectives.quantile
+    target = f"{job.objectives.latency_target_ms:g} ms"
+    if attainment is None:
+        return Finding(ConditionType.OBJECTIVE_MET, None, "NoBatches", "no micro-batch has completed yet")
+    message = f"{attainment:.1%} of micro-batches within {target}, wanted {quantile:.1%}"
+    met = attainment >= quantile
+    return Finding(ConditionType.OBJECTIVE_MET, met, "ObjectiveMet" if met else "ObjectiveMissed", message)
+
+
+def limited_finding(decision: Decision) -> Finding:
+    """Whether the envelope changed the proposal; the reason is the first clamp's code."""
+    if not decision.clamps:
+        return Finding(ConditionType.SCALING_LIMITED, False, "WithinBounds")
+    codes = "; ".join(f"{clamp.code.value}: {clamp.message}" for clamp in decision.clamps)
+    return Finding(ConditionType.SCALING_LIMITED, True, decision.clamps[0].code.value, codes)
+
+
+def degraded_finding(decision: Decision, evaluation: Evaluation) -> Finding:
+    """Whether the job runs, but not as it should: on the fallback rule, or with executors that find no room."""
+    if decision.fallback is not None:
+        return degraded(
+            decision.fallback.value, f"{decision.acted.name} acts for {decision.policy.name}: {decision.detail}"
+        )
+    if evaluation.unschedulable:
+        return degraded("Unschedulable", f"the cluster has no room for {evaluation.unschedulable} executors")
+    return Finding(ConditionType.DEGRADED, False, "AsExpected")

@@ -1,0 +1,66 @@
+"""The errors of the operator.
+
+OperatorError
+├── StartupError            the operator cannot start; the message says what to do, the command exits with its code
+│   ├── KubeconfigError     no kubeconfig or service account, or one that cannot be read
+│   └── PortInUseError      the health and metrics port is taken
+├── BackendError            a job's backend
+│   ├── BackendRefusedError     it cannot run this job until the spec or its inputs change: permanent
+│   └── BackendFailedError      it did not answer this time: temporary
+└── ApiError                the Kubernetes API
+    ├── ApiUnreachableError     no answer, or 429 or 5xx: temporary
+    ├── ApiRefusedError         4xx: repeating the same call does not help
+    └── ApiNotFoundError        404: the object is gone
+"""
+
+
+class OperatorError(Exception):
+    """Base of everything the operator raises on purpose."""
+
+
+class StartupError(OperatorError):
+    """The operator cannot start. exit_code: of the command, after sysexits.h."""
+
+    exit_code = 78
+
+
+class KubeconfigError(StartupError):
+    """There is no usable kubeconfig and no service account."""
+
+
+class PortInUseError(StartupError):
+    """Another process listens on the health and metrics port."""
+
+    exit_code = 69
+
+
+class BackendError(OperatorError):
+    """A job's backend cannot do what it was asked. reason: of the condition that will say so."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class BackendRefusedError(BackendError):
+    """Permanent until the spec, or what it refers to, changes."""
+
+
+class BackendFailedError(BackendError):
+    """Temporary: the next cycle tries again."""
+
+
+class ApiError(OperatorError):
+    """A call to the Kubernetes API that failed. The message names the call."""
+
+
+class ApiUnreachableError(ApiError):
+    """Temporary: connection refused, timeout, 429 or 5xx."""
+
+
+class ApiRefusedError(ApiError):
+    """The API server refused the call; repeating it does not help."""
+
+
+class ApiNotFoundError(ApiError):
+    """The object does not exist."""

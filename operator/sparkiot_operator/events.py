@@ -1,0 +1,165 @@
+"""Kubernetes events of a job: derived from what changed in its status, so that nothing repeats after a restart."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sparkiot_policies.decision import Reason
+
+from .errors import ApiError
+from .resource import API_VERSION, KIND
+from .resource.status import AllocationStatus, Condition, ConditionType, Phase, SparkIoTJobStatus
+from .times import precise_timestamp, timestamp
+
+LOGGER = logging.getLogger(__name__)
+COMPONENT = "sparkiot-operator"
+MAX_MESSAGE = 1024
+"""Characters of an event's message that Kubernetes accepts."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Which object an event, a metric or an audit line speaks of."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. warning: type Warning instead of Normal."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+def events_between(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> list[Event]:
+    """What is worth an event between two statuses of one job."""
+    return [*_phase_events(old, new), *_allocation_events(old, new), *_condition_events(old, new)]
+
+
+def _phase_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
+    if new.phase == old.phase:
+        return
+    if new.phase is Phase.SUSPENDED:
+        yield Event("Suspended", "the job was stopped by spec.suspend; its checkpoint is kept")
+    elif new.phase is Phase.COMPLETED:
+        yield Event("Completed", "the job came to its end")
+    elif new.phase is Phase.RUNNING:
+        yield (
+            Event("Resumed", "the job goes on where it was suspended")
+            if old.phase is Phase.SUSPENDED
+            else Event("Started", "the job runs")
+        )
+
+
+def _allocation_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
+    before, after = old.allocation, new.allocation
+    if before is None or after is None or before == after or new.decision is None:
+        return
+    yield Event(_allocation_reason(before, after, new.decision.reason), new.decision.message)
+
+
+def _allocation_reason(before: AllocationStatus, after: AllocationStatus, decided: str) -> str:
+    if after.executors > before.executors:
+        return "BurstAhead" if decided == Reason.BURST_AHEAD else "ScaledUp"
+    return "ScaledDown" if after.executors < before.executors else "AllocationChanged"
+
+
+def _condition_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
+    known = {c.type: c for c in old.conditions}
+    for condition in new.conditions:
+        before = known.get(condition.type)
+        if before is None or (before.status, before.reason) != (condition.status, condition.reason):
+            yield from _condition_event(before, condition)
+
+
+def _condition_event(before: Condition | None, after: Condition) -> Iterator[Event]:
+    was, now = before.status if before else None, after.status
+    match ConditionType(after.type):
+        case ConditionType.POLICY_LOADED:
+            yield Event("PolicyLoaded" if now == "True" else "PolicyFailed", after.message, warning=now != "True")
+        case ConditionType.OBSERVATION_FRESH if was is not None:
+            if now == "False" and was == "True":
+                yield Event("ObservationStale", after.message, warning=True)
+            elif now == "True" and was == "False":
+                yield Event("ObservationFresh", "measurements arrive again")
+        case ConditionType.DEGRADED:
+            if now == "True":
+                yield Event(_degraded_reason(after.reason), after.message, warning=True)
+            elif was == "True" and before is not None:
+                yield Event(_recovered_reason(before.reason), "the job is as expected again")
+        case ConditionType.READY if now == "False" and after.reason not in ("Suspended", "Completed", "Starting"):
+            yield Event(after.reason, after.message, warning=True)
+
+
+FALLBACKS = frozenset({"OutOfDistribution", "IneffectiveScaling", "PolicyFailed"})
+"""Reasons of Degraded that mean that the fallback rule acts."""
+
+
+def _degraded_reason(reason: str) -> str:
+    return "FallbackActive" if reason in FALLBACKS else reason
+
+
+def _recovered_reason(reason: str) -> str:
+    return "FallbackEnded" if reason in FALLBACKS else "Recovered"
+
+
+class EventRecorder:
+    """Writes events of one job, at most one of a reason every ``interval_s`` seconds; those between are counted."""
+
+    def __init__(
+        self, ref: JobRef, *, create: Callable[[str, Mapping[str, Any]], Awaitable[None]], interval_s: float
+    ) -> None:
+        self._ref = ref
+        self._create = create
+        self._interval_s = interval_s
+        self._sent: dict[str, float] = {}
+        self._held: dict[str, int] = {}
+
+    async def record(self, event: Event, *, now: float) -> None:
+        """now: real time, epoch seconds. A failing API server costs the event, never the cycle."""
+        last = self._sent.get(event.reason)
+        if last is not None and now - last < self._interval_s:
+            self._held[event.reason] = self._held.get(event.reason, 0) + 1
+            return
+        self._sent[event.reason] = now
+        held = self._held.pop(event.reason, 0)
+        try:
+            await self._create(self._ref.namespace, build_event(self._ref, event, held=held, now=now))
+        except ApiError as error:
+            LOGGER.warning("event %s on %s was lost: %s", event.reason, self._ref, error)
+
+
+def build_event(ref: JobRef, event: Event, *, held: int, now: float) -> dict[str, Any]:
+    """The manifest of a core/v1 Event. held: events of the same reason that were left out since the last one."""
+    message = f"{event.message} (and {held} more since the last event)" if held else event.message
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{ref.name}.", "namespace": ref.namespace},
+        "type": "Warning" if event.warning else "Normal",
+        "reason": event.reason,
+        "message": message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…",
+        "action": event.reason,
+        "count": held + 1,
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": ref.namespace,
+            "name": ref.name,
+            "uid": ref.uid,
+        },
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+        "reportingInstance": COMPONENT,
+        "firstTimestamp": timestamp(now),
+        "lastTimestamp": timestamp(now),
+        "eventTime": precise_timestamp(now)[:-1] + "000Z",
+    }

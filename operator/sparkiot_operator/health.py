@@ -1,0 +1,61 @@
+"""/healthz, /readyz and /metrics on one port."""
+
+import errno
+import logging
+from collections.abc import Callable
+
+from aiohttp import web
+
+from .errors import PortInUseError, StartupError
+from .metrics import Metrics
+
+LOGGER = logging.getLogger(__name__)
+PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class HealthServer:
+    """Answers while the event loop runs, which is what a liveness probe is to find out.
+
+    ready: why the operator is not ready, or None when it is.
+    """
+
+    def __init__(self, metrics: Metrics, *, ready: Callable[[], str | None]) -> None:
+        self._metrics = metrics
+        self._ready = ready
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Raises PortInUseError, or StartupError for an address that this machine does not have."""
+        app = web.Application()
+        app.add_routes(
+            [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz), web.get("/metrics", self._scrape)]
+        )
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            await runner.cleanup()
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUseError(
+                    f"health port {host}:{port} is in use; choose another with --health-port, or 0 for any free one"
+                ) from error
+            raise StartupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        self._runner = runner
+        self.port = runner.addresses[0][1]
+        LOGGER.info("health and metrics on http://%s:%d", host, self.port)
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        reason = self._ready()
+        return web.Response(text="ok\n") if reason is None else web.Response(status=503, text=reason + "\n")
+
+    async def _scrape(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": PROMETHEUS_TEXT})

@@ -1,0 +1,289 @@
+"""The loop of one job: when a cycle is due, what a spec edit means, and what happens when something fails.
+
+Nothing is decided here: a session observes and decides, this module calls it in time and writes down what came out.
+Whatever one job raises stays in its own loop.
+"""
+
+import asyncio
+import contextlib
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .audit import AuditRecord
+from .clock import Tick, next_tick
+from .conditions import (
+    Finding,
+    degraded,
+    degraded_finding,
+    limited_finding,
+    objective_finding,
+    observation_finding,
+    ready,
+)
+from .errors import ApiError, ApiNotFoundError, ApiRefusedError, BackendFailedError, BackendRefusedError
+from .events import EventRecorder, JobRef
+from .publish import StatusPublisher
+from .resource.spec import SparkIoTJobSpec
+from .resource.status import Phase
+from .resource.translate import InvalidSpecError, parse_spec
+from .services import Services
+from .session import Session, open_session
+from .status import Cycle, build_status, describe
+from .times import parse_timestamp
+
+LOGGER = logging.getLogger(__name__)
+
+
+class JobLoop:
+    """Runs one job until it is cancelled.
+
+    resource: the object as it was last seen, whole (a live view).
+    """
+
+    def __init__(self, ref: JobRef, resource: Callable[[], Mapping[str, Any]], services: Services) -> None:
+        self._ref = ref
+        self._resource = resource
+        self._services = services
+        settings, api = services.settings, services.api
+        recorder = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
+        self._publisher = StatusPublisher(
+            resource().get("status") or {},
+            patch=lambda changes: api.patch_status(ref.namespace, ref.name, changes),
+            events=recorder,
+            interval_s=settings.status_interval_seconds,
+        )
+        self._wake = asyncio.Event()
+        self._generation: int | None = None
+        self._spec: SparkIoTJobSpec | None = None
+        self._session: Session | None = None
+        self._tick: Tick | None = None
+        self._failures = 0
+
+    def notify(self) -> None:
+        """The object changed. Only another spec wakes the loop; its own status patches do not."""
+        if self._seen_generation() != self._generation:
+            self._wake.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self._wake.clear()
+                wait = await self._guarded_turn()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), wait)
+        finally:
+            self._services.metrics.jobs.forget(self._ref)
+
+    async def stop(self) -> None:
+        """Stop the job itself, because its object goes. Idempotent."""
+        session, self._session = self._session, None
+        if session is None:
+            with contextlib.suppress(InvalidSpecError, BackendRefusedError):
+                session = self._open(parse_spec(self._resource()["spec"]))
+        if session is not None:
+            await session.stop(session.clock.job_time(self._services.clock()))
+
+    async def _guarded_turn(self) -> float | None:
+        """One turn; seconds until the next, None to wait for a spec edit. Only cancellation leaves it."""
+        try:
+            wait = await self._turn(self._services.clock())
+        except InvalidSpecError as error:
+            return await self._refuse("InvalidSpec", str(error), retry=False)
+        except BackendRefusedError as error:
+            return await self._refuse(error.reason, str(error), retry=True)
+        except ApiNotFoundError as error:
+            LOGGER.info("%s is gone: %s", self._ref, error)
+            return self._backoff()
+        except (ApiError, BackendFailedError) as error:
+            LOGGER.warning("%s: %s", self._ref, error)
+            return self._backoff()
+        except Exception as error:  # one job's bug must not stop the others
+            LOGGER.exception("%s: the cycle failed", self._ref)
+            return await self._report_failure(error)
+        self._failures = 0
+        return wait
+
+    async def _turn(self, real: float) -> float | None:
+        spec = self._current_spec()
+        if spec.suspend:
+            await self._suspend(real)
+            return None
+        phase = self._publisher.current.phase
+        if phase is Phase.COMPLETED and self._publisher.published.observed_generation == self._generation:
+            return await self._expire(spec, real)
+        session = self._session_for(spec)
+        self._session = session
+        return await self._cycle(session, real)
+
+    async def _cycle(self, session: Session, real: float) -> float | None:
+        metrics = self._services.metrics
+        if self._tick is not None:
+            late = max(real - session.clock.real_time(self._tick.due), 0.0)
+            metrics.lateness_seconds.observe(late)
+        cycle = await session.decide(session.clock.job_time(real))
+        await self._record_status(session, cycle, real)
+        if session.finished:
+            await session.stop(cycle.time)
+            self._session = None
+            return 0.0
+        if cycle.allocation != cycle.decision.previous:
+            LOGGER.info("%s: %s", self._ref, describe(cycle.decision))
+        await session.realize(cycle)
+        self._audit(cycle)
+        metrics.record(self._ref, cycle)
+        metrics.cycle_seconds.observe(self._services.clock() - real)
+        return self._until_next(session)
+
+    async def _record_status(self, session: Session, cycle: Cycle, real: float) -> None:
+        """The desired allocation is written before it is applied, so that an operator that dies adopts it.
+
+        A patch of mere measurements that fails costs nothing: the next one carries them.
+        """
+        status = build_status(
+            previous=self._publisher.current,
+            phase=Phase.COMPLETED if session.finished else Phase.RUNNING,
+            generation=self._generation,
+            findings=_findings(session, cycle),
+            cycle=cycle,
+            now=real,
+        )
+        writes = self._services.metrics.status_writes
+        try:
+            if await self._publisher.publish(status, now=real):
+                writes.labels("ok").inc()
+        except ApiError as error:
+            writes.labels("failed").inc()
+            changed = cycle.allocation != cycle.decision.previous
+            if changed or session.finished or isinstance(error, ApiNotFoundError | ApiRefusedError):
+                raise
+            LOGGER.warning("%s: status not written, the job goes on: %s", self._ref, error)
+
+    def _until_next(self, session: Session) -> float:
+        """Seconds of real time to the next tick; ticks that passed meanwhile are left out and counted."""
+        clock, interval = session.clock, session.job.interval_s
+        real = self._services.clock()
+        spread = zlib.crc32(self._ref.uid.encode()) / 2**32 * interval
+        last = self._tick.number if self._tick else None
+        tick = next_tick(origin=clock.origin - spread, interval_s=interval, now=clock.job_time(real), last=last)
+        if last is not None:
+            self._services.metrics.jobs.sample(self._ref).skipped += tick.number - last - 1
+        self._tick = tick
+        return max(clock.real_time(tick.due) - real, 0.0)
+
+    def _current_spec(self) -> SparkIoTJobSpec:
+        """The spec, parsed again when its generation is another. Raises InvalidSpecError."""
+        generation = self._seen_generation()
+        if self._spec is None or generation != self._generation:
+            self._generation, self._spec = generation, None
+            self._spec = parse_spec(self._resource().get("spec") or {})
+        return self._spec
+
+    def _session_for(self, spec: SparkIoTJobSpec) -> Session:
+        """The running session with this spec taken over, or another one where that is not possible."""
+        session = self._session
+        if session is None or not session.accepts(spec):
+            self._tick = None
+            return self._open(spec)
+        if session.spec is not spec:
+            self._tick = None
+            session.edit(str(self._ref), spec)
+        return session
+
+    def _open(self, spec: SparkIoTJobSpec) -> Session:
+        services = self._services
+        return open_session(
+            str(self._ref),
+            spec,
+            self._publisher.current,
+            default_backend=services.settings.default_backend,
+            policies=services.policies,
+            read_config_map=lambda name: services.api.read_config_map(self._ref.namespace, name),
+            real=services.clock(),
+        )
+
+    async def _suspend(self, real: float) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.stop(session.clock.job_time(real))
+        await self._settle(Phase.SUSPENDED, [ready(False, "Suspended", "spec.suspend is true")], real)
+
+    async def _expire(self, spec: SparkIoTJobSpec, real: float) -> float | None:
+        """Delete a finished job when its time to live is over; else wait for that, or for an edit."""
+        if spec.ttl_seconds_after_finished is None:
+            return None
+        finished = next(c for c in self._publisher.published.conditions if c.type == "Ready").last_transition_time
+        left = parse_timestamp(finished) + spec.ttl_seconds_after_finished - real
+        if left > 0:
+            return left
+        await self._services.api.delete_job(self._ref.namespace, self._ref.name, uid=self._ref.uid)
+        return None
+
+    async def _refuse(self, reason: str, message: str, *, retry: bool) -> float | None:
+        """The job cannot run as it is: say why, hold everything, and look again when that can have changed."""
+        phase = self._publisher.current.phase or Phase.PENDING
+        with contextlib.suppress(ApiError):
+            await self._settle(phase, [ready(False, reason, message)], self._services.clock())
+        return self._backoff() if retry else None
+
+    async def _report_failure(self, error: Exception) -> float:
+        self._services.metrics.jobs.sample(self._ref).errors += 1
+        wait = self._backoff()
+        message = f"the cycle failed ({error!r}); the allocation is held and the next attempt is in {wait:g} s"
+        phase = self._publisher.current.phase or Phase.PENDING
+        with contextlib.suppress(ApiError):
+            await self._settle(phase, [degraded("CycleFailed", message)], self._services.clock())
+        return wait
+
+    async def _settle(self, phase: Phase, findings: list[Finding], real: float) -> None:
+        """Write a status without new numbers."""
+        status = build_status(
+            previous=self._publisher.current,
+            phase=phase,
+            generation=self._generation,
+            findings=findings,
+            cycle=None,
+            now=real,
+        )
+        await self._publisher.publish(status, now=real)
+
+    def _audit(self, cycle: Cycle) -> None:
+        log = self._services.audit
+        if log is None:
+            return
+        try:
+            log.write(AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision))
+        except (OSError, ValueError) as error:
+            self._services.metrics.audit_errors.inc()
+            LOGGER.warning("%s: a decision is missing in the audit log: %s", self._ref, error)
+
+    def _backoff(self) -> float:
+        settings = self._services.settings
+        wait = settings.error_backoff_seconds * 2.0 ** min(self._failures, 16)
+        self._failures += 1
+        self._tick = None
+        return min(wait, settings.error_backoff_max_seconds)
+
+    def _seen_generation(self) -> int | None:
+        generation = self._resource().get("metadata", {}).get("generation")
+        return generation if isinstance(generation, int) else None
+
+
+def _findings(session: Session, cycle: Cycle) -> list[Finding]:
+    evaluation, decision = cycle.evaluation, cycle.decision
+    fresh = observation_finding(cycle.job, evaluation, cycle.observe_error)
+    if session.finished:
+        running = ready(False, "Completed", "the job came to its end")
+    elif fresh.status:
+        running = ready(True, "Running")
+    else:
+        running = ready(False, fresh.reason, fresh.message)
+    return [
+        running,
+        session.policy_findings(),
+        fresh,
+        objective_finding(cycle.job, evaluation),
+        limited_finding(decision),
+        degraded_finding(decision, evaluation),
+    ]

@@ -1,0 +1,109 @@
+"""The operator process: what is shared, kopf in this process, and a clean end."""
+
+import asyncio
+import logging
+import os
+import time
+
+import kopf
+
+from .audit import AuditLog
+from .errors import ApiNotFoundError, ApiUnreachableError, StartupError
+from .handlers import build_registry, kopf_settings
+from .health import HealthServer
+from .kube import KubeApi, connection_info
+from .logs import configure_logs
+from .metrics import Metrics
+from .policies_store import PolicyStore
+from .services import Services
+from .settings import Settings
+
+LOGGER = logging.getLogger(__name__)
+MIB = 1024 * 1024
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises StartupError when the operator cannot start."""
+    configure_logs(settings.log_format, settings.log_level)
+    if settings.kubeconfig is not None:
+        # kopf and the client library read it from there, and so do credential plugins.
+        os.environ["KUBECONFIG"] = str(settings.kubeconfig)
+    connection_info()
+    asyncio.run(_operate(settings))
+
+
+async def _operate(settings: Settings) -> None:
+    metrics = Metrics()
+    started = asyncio.Event()
+    health = HealthServer(metrics, ready=lambda: None if started.is_set() else "waiting for the API server")
+    await health.start(settings.health_host, settings.health_port)
+    audit = _open_audit(settings)
+    policies = PolicyStore(folder=settings.policies_dir, digests=settings.policy_digests)
+    metrics.policies_failed.set_function(lambda: len(policies.problems))
+    try:
+        async with KubeApi(timeout_s=settings.api_timeout_seconds) as api:
+            await _wait_for_api(api, settings)
+            services = Services(
+                settings=settings, api=api, policies=policies, metrics=metrics, audit=audit, clock=time.time
+            )
+            reloading = asyncio.create_task(_reload(policies, settings.policy_reload_seconds))
+            try:
+                await _serve(services, started)
+            finally:
+                reloading.cancel()
+    finally:
+        await health.stop()
+        if audit is not None:
+            audit.close()
+        LOGGER.info("the operator has stopped; jobs keep their allocation")
+
+
+async def _serve(services: Services, started: asyncio.Event) -> None:
+    settings = services.settings
+    registry = build_registry(services)
+
+    @kopf.on.login(id="login", registry=registry)
+    async def login(**_: object) -> kopf.ConnectionInfo:
+        return await asyncio.to_thread(connection_info)
+
+    await kopf.operator(
+        registry=registry,
+        settings=kopf_settings(settings),
+        clusterwide=settings.all_namespaces,
+        namespaces=settings.namespaces,
+        ready_flag=started,
+    )
+
+
+async def _wait_for_api(api: KubeApi, settings: Settings) -> None:
+    """Until the API server answers. Raises StartupError when it does not know the resource."""
+    while True:
+        try:
+            await api.check()
+        except ApiUnreachableError as error:
+            LOGGER.warning("waiting for the API server: %s", error)
+            await asyncio.sleep(settings.error_backoff_seconds)
+        except ApiNotFoundError as error:
+            raise StartupError(f"the CRD is not installed ({error}); kubectl apply -f crds/") from error
+        else:
+            return
+
+
+async def _reload(policies: PolicyStore, interval_s: float) -> None:
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            policies.refresh()
+        except Exception:  # a folder that cannot be looked at now may be readable next time
+            LOGGER.exception("policies could not be looked at")
+
+
+def _open_audit(settings: Settings) -> AuditLog | None:
+    if settings.audit_dir is None:
+        return None
+    try:
+        return AuditLog(
+            settings.audit_dir, max_bytes=int(settings.audit_max_mebibytes * MIB), files=settings.audit_files
+        )
+    except OSError as error:
+        raise StartupError(f"audit folder {settings.audit_dir} cannot be used: {error.strerror}") from error

@@ -1,0 +1,34 @@
+"""What every job's loop shares: made once at start, closed once at the end."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .audit import AuditLog
+from .metrics import Metrics
+from .policies_store import PolicyStore
+from .settings import Settings
+
+
+class JobApi(Protocol):
+    """The calls of a job's loop to the Kubernetes API; each raises ApiError. ``kube.KubeApi`` is the real one."""
+
+    async def patch_status(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None: ...
+
+    async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None: ...
+
+    async def read_config_map(self, namespace: str, name: str) -> Mapping[str, str]: ...
+
+    async def delete_job(self, namespace: str, name: str, *, uid: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """clock: the real time in epoch seconds. audit: None when no audit log is kept."""
+
+    settings: Settings
+    api: JobApi
+    policies: PolicyStore
+    metrics: Metrics
+    audit: AuditLog | None
+    clock: Callable[[], float]

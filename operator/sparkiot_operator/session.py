@@ -1,0 +1,222 @@
+"""One job while it runs: its clock, its backend and its controller, and the cycle that joins them.
+
+observe -> evaluate -> decide -> (the loop writes the status) -> realize
+"""
+
+from dataclasses import dataclass, replace
+
+from sparkiot_policies.allocation import Allocation, parse_memory
+from sparkiot_policies.controller import Controller
+from sparkiot_policies.history import History
+from sparkiot_policies.job import Job, Mode
+from sparkiot_policies.policy import MetaController, Policy
+
+from .backends import Backend, Inherited, ReadConfigMap, make_backend
+from .clock import JobClock
+from .conditions import Finding
+from .errors import BackendFailedError
+from .policies_store import PolicyStore, UnavailablePolicy
+from .resource.spec import BackendKind, PolicyRef, SparkIoTJobSpec
+from .resource.status import ConditionType, Phase, SimulationStatus, SparkIoTJobStatus
+from .resource.translate import to_job
+from .status import Cycle
+from .times import parse_timestamp, precise_timestamp
+
+CLOCK_SLACK_S = 1.0
+"""Seconds by which a stored job time may lie ahead of the clock without the clock being a new one."""
+
+
+class Session:
+    """A running job. Build it with ``open_session``."""
+
+    def __init__(
+        self,
+        *,
+        spec: SparkIoTJobSpec,
+        clock: JobClock,
+        backend: Backend,
+        controller: Controller,
+        policies: PolicyStore,
+    ) -> None:
+        self.spec = spec
+        self.clock = clock
+        self._backend = backend
+        self._controller = controller
+        self._policies = policies
+        self._applied: Allocation | None = None
+
+    @property
+    def job(self) -> Job:
+        return self._controller.job
+
+    @property
+    def finished(self) -> bool:
+        return self._backend.finished
+
+    def accepts(self, spec: SparkIoTJobSpec) -> bool:
+        """Whether an edited spec can be taken over while the job runs: what runs it must be the same."""
+        old, new = self.spec, spec
+        return (old.backend, old.simulation, old.application) == (new.backend, new.simulation, new.application)
+
+    def edit(self, name: str, spec: SparkIoTJobSpec) -> None:
+        """Take over another spec that the session ``accepts``."""
+        old, job = self._controller.job, to_job(name, spec)
+        windows = (job.metrics_window_s, job.slo_window_s)
+        history = self._controller.history
+        if windows != (old.metrics_window_s, old.slo_window_s):
+            self._controller = _controller(job, spec.policy, self._policies, history)
+        self._controller.job = job
+        self.spec = spec
+
+    async def decide(self, now: float) -> Cycle:
+        """Observe at ``now`` (job time) and decide. Nothing is changed yet but the window of measurements."""
+        await self._ensure(now)
+        measurement = signal = error = None
+        try:
+            observed = await self._backend.observe(now=now)
+            measurement, signal = observed.measurement, observed.signal
+        except BackendFailedError as failure:
+            error = str(failure)
+        self._refresh_policies()
+        controller = self._controller
+        evaluation, decision = controller.step(measurement, signal=signal, now=now)
+        advised = controller.job.mode is Mode.ADVISE
+        return Cycle(
+            time=now,
+            job=controller.job,
+            measurement=measurement,
+            observe_error=error,
+            evaluation=evaluation,
+            decision=decision,
+            allocation=decision.previous if advised else decision.allocation,
+            simulation=SimulationStatus(origin=precise_timestamp(self.clock.origin), time=precise_timestamp(now)),
+        )
+
+    async def realize(self, cycle: Cycle) -> None:
+        """Remember the decision and bring the backend to it. A push that failed is repeated by the next cycle."""
+        self._controller.accept(cycle.evaluation, cycle.decision)
+        if cycle.allocation != self._applied:
+            await self._backend.apply(cycle.allocation, now=cycle.time)
+            self._applied = cycle.allocation
+
+    async def stop(self, now: float) -> None:
+        await self._backend.stop(now=now)
+        self._applied = None
+
+    def policy_findings(self) -> Finding:
+        """Whether the policy and, where the scenario needs one, the meta-controller are loaded."""
+        ref, problems = self.spec.policy, []
+        policy = self._policies.policy(ref.name, ref.digest)
+        if policy.problem is not None:
+            problems.append(f"policy {ref.name}: {policy.problem}; {ref.fallback} acts instead")
+        if self.job.objectives.weights is None:
+            meta = self._policies.meta_controller(ref.meta_controller)
+            if meta.problem is not None:
+                problems.append(f"meta-controller {ref.meta_controller}: {meta.problem}; the weights stay as they are")
+        if problems:
+            return Finding(ConditionType.POLICY_LOADED, False, "PolicyFailed", "; ".join(problems))
+        identity = self._controller.policy.identity
+        return Finding(ConditionType.POLICY_LOADED, True, "Loaded", f"{identity.name} ({identity.digest})")
+
+    async def _ensure(self, now: float) -> None:
+        desired = self._controller.history.allocation
+        await self._backend.ensure(desired, now=now)
+        if self._applied is None:
+            self._applied = desired
+
+    def _refresh_policies(self) -> None:
+        """Another policy, or the same loaded again, begins without its predecessor's fallback."""
+        controller = self._controller
+        chosen = _choose(self._policies, self.spec.policy, controller.job)
+        if chosen.policy != controller.policy:
+            controller.history = replace(controller.history, fallback=None)
+        controller.policy, controller.fallback, controller.meta = chosen.policy, chosen.fallback, chosen.meta
+
+
+def open_session(
+    name: str,
+    spec: SparkIoTJobSpec,
+    status: SparkIoTJobStatus,
+    *,
+    default_backend: BackendKind,
+    policies: PolicyStore,
+    read_config_map: ReadConfigMap,
+    real: float,
+) -> Session:
+    """Start a job, or adopt it as its status left it: allocation, backlog and job time go on, decisions start anew.
+
+    real: real time, epoch seconds. Raises BackendRefusedError or InvalidSpecError.
+    """
+    job = to_job(name, spec)
+    clock = _clock(spec, status, real)
+    now = clock.job_time(real)
+    backend = make_backend(
+        spec,
+        default=default_backend,
+        origin=clock.origin,
+        read_config_map=read_config_map,
+        inherited=_inherited(status),
+    )
+    history = History(since=now, allocation=stored_allocation(status) or job.initial)
+    return Session(
+        spec=spec,
+        clock=clock,
+        backend=backend,
+        controller=_controller(job, spec.policy, policies, history),
+        policies=policies,
+    )
+
+
+def stored_allocation(status: SparkIoTJobStatus) -> Allocation | None:
+    found = status.allocation
+    if found is None:
+        return None
+    return Allocation(
+        executors=found.executors,
+        memory_mib=parse_memory(found.memory),
+        tier=found.tier,
+        compression=found.compression,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Who decides for a job."""
+
+    policy: Policy
+    fallback: Policy
+    meta: MetaController | None
+
+
+def _choose(store: PolicyStore, ref: PolicyRef, job: Job) -> _Chosen:
+    loaded = store.policy(ref.name, ref.digest)
+    return _Chosen(
+        policy=loaded.value or UnavailablePolicy(ref.name, loaded.problem or ""),
+        fallback=store.fallback(ref.fallback),
+        meta=store.meta_controller(ref.meta_controller).value if job.objectives.weights is None else None,
+    )
+
+
+def _controller(job: Job, ref: PolicyRef, store: PolicyStore, history: History) -> Controller:
+    chosen = _choose(store, ref, job)
+    return Controller(job, policy=chosen.policy, fallback=chosen.fallback, meta=chosen.meta, history=history)
+
+
+def _clock(spec: SparkIoTJobSpec, status: SparkIoTJobStatus, real: float) -> JobClock:
+    """The clock goes on from its origin; where that would turn time back (other acceleration), it begins now."""
+    acceleration = spec.simulation.acceleration if spec.simulation else 1.0
+    if status.simulation is not None:
+        clock = JobClock(parse_timestamp(status.simulation.origin), acceleration)
+        if clock.job_time(real) + CLOCK_SLACK_S >= parse_timestamp(status.simulation.time):
+            return clock
+    return JobClock(round(real, 3), acceleration)
+
+
+def _inherited(status: SparkIoTJobStatus) -> Inherited | None:
+    if status.simulation is None:
+        return None
+    return Inherited(
+        time=parse_timestamp(status.simulation.time),
+        backlog=status.backlog,
+        running=status.phase is Phase.RUNNING,
+    )

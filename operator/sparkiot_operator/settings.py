@@ -1,0 +1,106 @@
+"""The operator's settings: each with unit, default and reason, from the environment (``SPARKIOT_…``) or flags."""
+
+import enum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .resource.spec import BackendKind
+
+
+class LogFormat(enum.StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(enum.StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Settings(BaseSettings):
+    """Frozen. Lists are JSON in the environment (``SPARKIOT_NAMESPACES='["iot"]'``) and repeated as flags."""
+
+    model_config = SettingsConfigDict(env_prefix="SPARKIOT_", frozen=True, extra="forbid")
+
+    namespaces: list[str] = Field(
+        [], description="Namespaces to watch. Exclusive with all-namespaces, so that the scope is always stated."
+    )
+    all_namespaces: bool = Field(False, description="Watch every namespace; needs a cluster role.")
+    kubeconfig: Path | None = Field(
+        None, description="Kubeconfig file. Absent: the pod's service account, then KUBECONFIG, then ~/.kube/config."
+    )
+    default_backend: BackendKind = Field(
+        BackendKind.SIMULATED,
+        description="Backend of a job that names none. Simulated is the one that this release has.",
+    )
+    policies_dir: Path | None = Field(
+        None,
+        description="Folder with policy artifacts besides the packaged ones, one folder or archive each, named by "
+        "the policy. Only artifacts with a digest in policy-digests, or in the job's own spec, are loaded.",
+    )
+    policy_digests: dict[str, str] = Field(
+        {},
+        description="Digest (sha256:…) that the artifact of a policy in policies-dir must have, by policy name. As a "
+        "flag: NAME=DIGEST, repeated. A job's spec.policy.digest wins.",
+    )
+    policy_reload_seconds: float = Field(
+        5.0, gt=0, description="Seconds between looks at the policy files; a changed one is loaded without a restart."
+    )
+    status_interval_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="Least seconds between two status patches that carry only new measurements; changes of "
+        "allocation, phase or health are written at once. Lower costs API writes, higher makes kubectl get lag.",
+    )
+    event_interval_seconds: float = Field(
+        60.0, ge=0, description="Least seconds between two events of one reason on one job; those between are counted."
+    )
+    error_backoff_seconds: float = Field(
+        2.0, gt=0, description="Seconds until a job whose cycle failed is tried again; doubles with every failure."
+    )
+    error_backoff_max_seconds: float = Field(
+        60.0, gt=0, description="Longest of those waits in seconds, so that a mended cause is noticed within it."
+    )
+    api_timeout_seconds: float = Field(
+        10.0, gt=0, description="Seconds until a call to the API server counts as failed; one interval of a usual job."
+    )
+    watch_timeout_seconds: int = Field(
+        300,
+        ge=1,
+        description="Seconds after which a watch is renewed by the server. A connection that died silently is noticed "
+        "half a minute later.",
+    )
+    health_host: str = Field(
+        "127.0.0.1",
+        description="Address of /healthz, /readyz and /metrics. Loopback unless stated; 0.0.0.0 inside a pod.",
+    )
+    health_port: int = Field(8080, ge=0, le=65535, description="TCP port of the same; 0 takes a free one and logs it.")
+    audit_dir: Path | None = Field(
+        None, description="Folder of the audit log, one JSON line a decision. Absent: no audit log is kept."
+    )
+    audit_max_mebibytes: float = Field(
+        64.0, gt=0, description="MiB at which the audit log is rotated; a decision takes about 6 KiB."
+    )
+    audit_files: int = Field(
+        10,
+        ge=1,
+        description="Rotated audit files to keep; with the default size 640 MiB, half a day of 20 jobs at 10 s.",
+    )
+    log_level: LogLevel = Field(LogLevel.INFO, description="Least level that is logged.")
+    log_format: LogFormat = Field(LogFormat.TEXT, description="text for people, json (one object a line) for machines.")
+    shutdown_seconds: float = Field(
+        10.0, gt=0, description="Seconds for a clean shutdown; well below the 30 s that Kubernetes grants a pod."
+    )
+
+    @model_validator(mode="after")
+    def _scope_is_stated(self) -> Self:
+        if bool(self.namespaces) == self.all_namespaces:
+            raise ValueError("state either namespaces (--namespace, may be repeated) or all-namespaces")
+        if self.error_backoff_max_seconds < self.error_backoff_seconds:
+            raise ValueError("error-backoff-max-seconds must not be below error-backoff-seconds")
+        return self

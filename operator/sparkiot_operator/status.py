@@ -1,0 +1,164 @@
+"""What a job's ``status`` says: pure functions from what one cycle saw and decided.
+
+Decimals are rounded to what a person can use, so that a status does not change without its job having changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sparkiot_policies.allocation import Allocation, format_memory
+from sparkiot_policies.decision import Decision
+from sparkiot_policies.evaluation import Evaluation
+from sparkiot_policies.job import Job
+from sparkiot_policies.measurement import Measurement
+
+from .conditions import Finding, build_conditions
+from .resource.status import (
+    AllocationStatus,
+    DecisionStatus,
+    LatencyStatus,
+    Phase,
+    PolicyStatus,
+    SimulationStatus,
+    SloStatus,
+    SparkIoTJobStatus,
+)
+from .times import format_seconds, timestamp
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """One turn of the loop: observe, evaluate, decide, realize.
+
+    time: job time, epoch seconds. measurement: None when the backend could not be observed; ``observe_error`` says why.
+    allocation: the one in force for the job from now on. simulation: origin, job time; None for a live job.
+    """
+
+    time: float
+    job: Job
+    measurement: Measurement | None
+    observe_error: str | None
+    evaluation: Evaluation
+    decision: Decision
+    allocation: Allocation
+    simulation: SimulationStatus | None = None
+
+
+def build_status(
+    *,
+    previous: SparkIoTJobStatus,
+    phase: Phase,
+    generation: int | None,
+    findings: Sequence[Finding],
+    cycle: Cycle | None,
+    now: float,
+) -> SparkIoTJobStatus:
+    """The status after a turn. ``cycle``: None when nothing was observed, then the last numbers stay.
+
+    now: real time of the turn, epoch seconds.
+    """
+    base = previous.model_copy(
+        update={
+            "phase": phase,
+            "observed_generation": generation,
+            "conditions": build_conditions(previous.conditions, findings, generation=generation, now=now),
+        }
+    )
+    return base if cycle is None else base.model_copy(update=_numbers(previous, cycle))
+
+
+def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
+    decision, seen = cycle.decision, cycle.evaluation.observation
+    update: Json = {
+        "allocation": allocation_status(cycle.allocation),
+        "recommended": allocation_status(decision.proposal),
+        "simulation": cycle.simulation,
+    }
+    if decision.allocation != decision.previous or previous.decision is None:
+        update["decision"] = decision_status(decision)
+    if cycle.measurement is None:
+        return update
+    measured = cycle.measurement
+    update["replicas"] = measured.running
+    update["backlog"] = None if measured.backlog is None else round(measured.backlog)
+    update["cost_per_hour"] = None if measured.cost_per_hour is None else f"{measured.cost_per_hour:.2f}"
+    update["slo"] = (
+        None
+        if seen.attainment is None
+        else SloStatus(attainment=f"{seen.attainment:.3f}", window=format_seconds(cycle.job.slo_window_s))
+    )
+    update["latency"] = (
+        None
+        if seen.latency is None
+        else LatencyStatus(
+            observed=format_seconds(seen.latency / 1000),
+            target=format_seconds(cycle.job.objectives.latency_target_ms / 1000),
+        )
+    )
+    return update
+
+
+def allocation_status(allocation: Allocation) -> AllocationStatus:
+    return AllocationStatus(
+        executors=allocation.executors,
+        memory=format_memory(allocation.memory_mib),
+        tier=allocation.tier,
+        compression=allocation.compression,
+    )
+
+
+def decision_status(decision: Decision) -> DecisionStatus:
+    return DecisionStatus(
+        time=timestamp(decision.time),
+        reason=decision.reason.value,
+        clamps=[clamp.code.value for clamp in decision.clamps],
+        message=describe(decision),
+        policy=PolicyStatus(name=decision.acted.name, digest=decision.acted.digest),
+        fallback=decision.fallback.value if decision.fallback else None,
+    )
+
+
+def describe(decision: Decision) -> str:
+    """One sentence: what changed, by whom, and what the envelope did about it."""
+    before, after = decision.previous.to_dict(), decision.allocation.to_dict()
+    changes = ", ".join(
+        f"{field} {before[field]} -> {after[field]}" for field in after if before[field] != after[field]
+    )
+    sentence = f"{decision.acted.name}: {changes or 'no change'} ({decision.reason.value})"
+    if decision.clamps:
+        sentence += "; " + "; ".join(dict.fromkeys(clamp.message for clamp in decision.clamps))
+    return sentence
+
+
+def is_urgent(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> bool:
+    """Whether more than measurements differ: allocation, phase, or a condition's status or reason."""
+    return _essence(old) != _essence(new)
+
+
+def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
+    """The RFC 7386 patch from old to new: empty when they are equal, null for what is gone."""
+    patch: Json = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := merge_patch(before, value):
+                patch[key] = inner
+        elif value != before:
+            patch[key] = value
+    return patch
+
+
+def to_json(status: SparkIoTJobStatus) -> Json:
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _essence(status: SparkIoTJobStatus) -> tuple[object, ...]:
+    return (
+        status.phase,
+        status.observed_generation,
+        status.allocation,
+        [(c.type, c.status, c.reason) for c in status.conditions],
+    )
