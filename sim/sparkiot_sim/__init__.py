@@ -1,0 +1,5 @@
+"""Loads, cluster models, environments and training. Importing it registers the Gymnasium environments."""
+
+import gymnasium
+
+gymnasium.register(id="sparkiot/Thesis-v0", entry_point="sparkiot_sim.thesis.env:ThesisEnv")

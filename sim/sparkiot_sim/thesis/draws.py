@@ -1,0 +1,85 @@
+"""The arena's chance, drawn before any policy acts, so that all policies of a run meet the same trace."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .model import Floats
+
+STEPS = 500
+"""Steps of an episode and of a tournament run."""
+Rates = Literal["walk", "uniform"]
+
+START_RATE = (10.0, 200.0)
+RATE_BOUNDS = (10.0, 900.0)
+BURST_PROBABILITY, BURST_FACTOR, DRIFT_FACTOR = 0.2, (2.0, 4.0), (0.8, 1.2)
+VOLUME_MB, SHUFFLE_SHARE = (10.0, 500.0), (0.1, 0.5)
+LARGEST_SHUFFLE_MB = VOLUME_MB[1] * SHUFFLE_SHARE[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """N traces of T steps; row t is what step t meets.
+
+    start: messages/s shown before the first step, shape (N,). Of shape (T, N): rate, messages/s; burst, whether the
+    rate was announced as one; volume, MB; shuffle, raw MB; temperature, probability of reuse.
+    """
+
+    start: Floats
+    rate: Floats
+    burst: npt.NDArray[np.bool_]
+    volume: Floats
+    shuffle: Floats
+    temperature: Floats
+
+    @property
+    def steps(self) -> int:
+        return int(self.rate.shape[0])
+
+    @property
+    def traces(self) -> int:
+        return int(self.rate.shape[1])
+
+
+def draw(rng: np.random.Generator, *, traces: int, steps: int = STEPS, rates: Rates = "walk") -> Draws:
+    """Draw traces. ``walk`` is the arena's own load; ``uniform`` meets every rate equally often, for training: the
+    walk spends much of its time at the upper bound. The first step meets the rate that the start shows, no burst."""
+    start = rng.uniform(*START_RATE, traces)
+    bursts = rng.random((steps, traces)) < BURST_PROBABILITY
+    bursts[0] = False
+    factors = np.where(bursts, rng.uniform(*BURST_FACTOR, (steps, traces)), rng.uniform(*DRIFT_FACTOR, (steps, traces)))
+    factors[0] = 1.0
+    rate = _walk(start, factors) if rates == "walk" else rng.uniform(*RATE_BOUNDS, (steps, traces))
+    volume = rng.uniform(*VOLUME_MB, (steps, traces))
+    return Draws(
+        start=start,
+        rate=rate,
+        burst=bursts,
+        volume=volume,
+        shuffle=volume * rng.uniform(*SHUFFLE_SHARE, (steps, traces)),
+        temperature=rng.random((steps, traces)),
+    )
+
+
+def seeded(seeds: npt.ArrayLike, *, steps: int = STEPS) -> Draws:
+    """One trace of the arena's own load for each seed; a seed's trace does not depend on the others."""
+    single = [draw(np.random.default_rng(int(s)), traces=1, steps=steps) for s in np.atleast_1d(np.asarray(seeds))]
+    return Draws(
+        start=np.concatenate([d.start for d in single]),
+        rate=np.concatenate([d.rate for d in single], axis=1),
+        burst=np.concatenate([d.burst for d in single], axis=1),
+        volume=np.concatenate([d.volume for d in single], axis=1),
+        shuffle=np.concatenate([d.shuffle for d in single], axis=1),
+        temperature=np.concatenate([d.temperature for d in single], axis=1),
+    )
+
+
+def _walk(start: Floats, factors: Floats) -> Floats:
+    rate = np.empty_like(factors)
+    current = start
+    for t, factor in enumerate(factors):
+        current = np.clip(current * factor, *RATE_BOUNDS)
+        rate[t] = current
+    return rate

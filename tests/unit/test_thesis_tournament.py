@@ -1,0 +1,63 @@
+"""The tournament of the thesis arena: baselines as measured on the original, and the limit as a limit."""
+
+import numpy as np
+import pytest
+
+from sparkiot_sim.thesis.actors import Actor, LimitActor
+from sparkiot_sim.thesis.draws import seeded
+from sparkiot_sim.thesis.limit import limit_actions
+from sparkiot_sim.thesis.model import all_actions, play
+from sparkiot_sim.thesis.tournament import baselines, play_run, tournament
+
+SEEDS = range(1000, 1100)
+"""Twenty times the sample of the original measurement."""
+
+MEASURED = {"Fixed": (88.9, 2251, 1532), "Dexter": (59.9, 2994, 1157), "Seer": (99.7, 2451, 1247)}
+"""Violations in percent, cost in dollars, P95 in ms: five traces of the original."""
+MEASURED_SEEDS = 5
+
+
+@pytest.mark.parametrize("actor", baselines(), ids=lambda a: a.identity.name)
+def test_baselines_reproduce_the_measured_figures(actor: Actor) -> None:
+    violations, cost, p95 = MEASURED[actor.identity.name]
+    run = play_run(actor, seeded(SEEDS))
+    # The original's figure is a mean of five random traces: it carries that mean's own standard error.
+    error = run.violations_percent.std() / np.sqrt(MEASURED_SEEDS)
+    assert run.violations_percent.mean() == pytest.approx(violations, abs=3 + error)
+    assert run.cost_dollars.mean() == pytest.approx(cost, rel=0.02)
+    assert run.latency_p95_ms.mean() == pytest.approx(p95, rel=0.005)
+
+
+def test_the_limits_reproduce_the_measured_ratio_and_violate_nothing() -> None:
+    known, worst = tournament([], seeds=SEEDS)
+    assert (known.policy, worst.policy) == ("limit, shuffle known", "limit, shuffle worst")
+    assert known.violations_percent == worst.violations_percent == 0
+    assert known.cost_dollars == pytest.approx(2559, rel=0.02)
+    assert worst.cost_dollars == pytest.approx(2599, rel=0.02)
+    assert known.limit_ratio == pytest.approx(2559 / 2599, abs=0.002)
+    assert known.latency_p95_ms == pytest.approx(1000, abs=1)
+    assert worst.latency_p95_ms == pytest.approx(987, abs=3)
+
+
+def test_no_safe_action_is_cheaper_than_the_limit() -> None:
+    draws = seeded([4], steps=40)
+    chosen = limit_actions(draws, "known")[:, 0]
+    actions = all_actions()
+    assert len({tuple(a) for a in actions.tolist()}) == 20 * 8 * 4 * 3
+    for t, best in enumerate(chosen):
+        load = {k: np.full(len(actions), getattr(draws, k)[t, 0]) for k in ("rate", "volume", "shuffle")}
+        outcome = play(actions, **load)
+        index = next(i for i, a in enumerate(actions) if np.array_equal(a, best))
+        assert outcome.latency[index] <= 1000
+        cheaper = outcome.cost < outcome.cost[index]
+        assert (outcome.latency[cheaper] > 1000).all()
+
+
+def test_all_policies_meet_the_same_traces() -> None:
+    rows = tournament([*baselines(), *baselines()], seeds=[1, 2], steps=50)
+    assert rows[:3] == rows[3:6]
+
+
+def test_a_limit_needs_its_traces_first() -> None:
+    with pytest.raises(RuntimeError, match="begin"):
+        LimitActor("worst").act(np.zeros((1, 13), dtype=np.float32))
