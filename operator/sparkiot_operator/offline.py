@@ -107,15 +107,20 @@ def load_job(path: Path) -> OfflineJob:
         raise OfflineError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except yaml.YAMLError as error:
         raise OfflineError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    return parse_job(document, source=str(path))
+
+
+def parse_job(document: Any, *, source: str) -> OfflineJob:
+    """Check a SparkIoTJob manifest; ``source`` is what messages call it. Raises OfflineError as ``load_job``."""
     if not isinstance(document, Mapping) or (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
-        raise OfflineError(f"{path}: not a {KIND} of {API_VERSION}")
+        raise OfflineError(f"{source}: not a {KIND} of {API_VERSION}")
     try:
         spec = parse_spec(document.get("spec") or {})
     except InvalidSpecError as error:
-        raise OfflineError(f"{path}: {error}") from error
+        raise OfflineError(f"{source}: {error}") from error
     if spec.simulation is None:
-        raise OfflineError(f"{path}: spec.simulation is absent; it says which load to play")
-    name = (document.get("metadata") or {}).get("name") or path.stem
+        raise OfflineError(f"{source}: spec.simulation is absent; it says which load to play")
+    name = (document.get("metadata") or {}).get("name") or source
     # Offline there is nothing to protect: a job that only advises is played as if it acted.
     return OfflineJob(name, spec, spec.simulation, replace(to_job(name, spec), mode=Mode.ACTIVE))
 

@@ -1,0 +1,76 @@
+"""Child processes of a command: started with a log file each, watched, and stopped by their pid."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+POLL_S = 0.05
+TAIL_LINES = 15
+
+
+class ProcessFailedError(Exception):
+    """A child ended, or was not ready in time. The message holds the last lines of its log."""
+
+
+class Child:
+    """One ``sparkiot`` subcommand in a process of its own; leaving the context stops it.
+
+    log: file that takes its output. stop_s: seconds it gets after SIGTERM before it is killed.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, stop_s: float = 10
+    ) -> None:
+        self.name = arguments[0]
+        self.log = log
+        self._command = [sys.executable, "-m", "sparkiot_operator", *arguments]
+        self._environment = {**os.environ, **(environment or {})}
+        self._stop_s = stop_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as output:
+            # A session of its own: Ctrl-C reaches the parent only, which then stops its children in order.
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
+                self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment, start_new_session=True
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(self._stop_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def check(self) -> None:
+        """Raises ProcessFailedError when the process has ended."""
+        code = self._process.poll() if self._process else None
+        if code is not None:
+            raise ProcessFailedError(f"`sparkiot {self.name}` ended with code {code}; {self._tail()}")
+
+    def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
+        """Wait for ``ready``. Raises ProcessFailedError when the process ends or the time is over first."""
+        until = time.monotonic() + timeout_s
+        while not ready():
+            self.check()
+            if time.monotonic() > until:
+                raise ProcessFailedError(f"`sparkiot {self.name}` was not ready in {timeout_s:g} s; {self._tail()}")
+            time.sleep(POLL_S)
+
+    def _tail(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        return f"the last lines of {self.log}:\n  " + "\n  ".join(lines or ["(empty)"])
