@@ -175,7 +175,7 @@ def test_an_unknown_rule_lists_the_known() -> None:
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_names_each_missing_element(name: str) -> None:
     policy = rule(name)
-    everything = {n: 5.0 for n in policy.needs()}
+    everything = dict.fromkeys(policy.needs(), 5.0)
     for needed in policy.needs():
         observation = Observation(**{**everything, needed: None})
         with pytest.raises(ObservationMissingError) as raised:
