@@ -2,15 +2,19 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from support_jobs import evaluation
 
 from sparkiot_policies.artifact import Artifact, load_artifact, write_artifact
+from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.features import Feature
 from sparkiot_policies.graph import Kind
 from sparkiot_policies.manifest import Range
 from sparkiot_policies.mlp import Activation, Layer, Mlp
+from sparkiot_policies.observation import Observation
 
 
 def random_mlp(*sizes: int, activation: Activation = Activation.TANH, seed: int = 0) -> Mlp:
@@ -49,3 +53,8 @@ def random_artifact(folder: Path, kind: Kind) -> Artifact:
         return policy_artifact(folder)
     write_artifact(folder, name="meta", kind="td3", weights=random_mlp(5, 16, 3))
     return load_artifact(folder)
+
+
+def observed(observation: Observation) -> Evaluation:
+    """An evaluation of which only the observation matters."""
+    return replace(evaluation(), observation=observation)

@@ -40,9 +40,13 @@ def load_artifact(path: Path, expected_digest: str | None = None) -> Artifact:
     Raises ArtifactError that names the file and the reason.
     """
     files = read_files(path, {MANIFEST_FILE: MAX_MANIFEST, GRAPH_FILE: MAX_GRAPH})
-    for name in (MANIFEST_FILE, GRAPH_FILE):
-        if name not in files:
-            raise ArtifactError(f"{path}: {name} is missing")
+    if MANIFEST_FILE not in files:
+        raise ArtifactError(
+            f"{path}: {MANIFEST_FILE} is missing; an archive of Stable-Baselines3 becomes an artifact by"
+            " `sparkiot policy import`"
+        )
+    if GRAPH_FILE not in files:
+        raise ArtifactError(f"{path}: {GRAPH_FILE} is missing")
     manifest = _parse_manifest(path, files[MANIFEST_FILE])
     if expected_digest is not None and manifest.digest != expected_digest:
         raise ArtifactError(f"{path}: the artifact's digest is {manifest.digest}, expected {expected_digest}")

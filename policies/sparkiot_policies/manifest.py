@@ -17,6 +17,8 @@ from .observation import names
 
 GRAPH_FILE: Final = "policy.onnx"
 MANIFEST_FILE = "manifest.json"
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""Names are Kubernetes label values, in lower case."""
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -56,7 +58,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     manifest_version: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    name: str = Field(pattern=NAME_PATTERN)
     kind: Kind
     observation_schema: Literal[1, 2] | None = None
     context_schema: Literal[1] | None = None

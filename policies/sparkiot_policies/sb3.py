@@ -95,6 +95,12 @@ def import_sb3(
     model = read_sb3(path)
     elements = names(observation_schema) if model.kind == "ppo" else CONTEXT_ELEMENTS
     inputs = Features(elements, tuple(features))
+    if model.network.inputs != inputs.size:
+        schema = f"observation schema {observation_schema}" if model.kind == "ppo" else "the context"
+        raise ArtifactError(
+            f"{path}: the network takes {model.network.inputs} numbers; {'features of ' if features else ''}{schema}"
+            f" {'give' if features else 'has'} {inputs.size}"
+        )
     try:
         graph = build(kind=model.kind, network=model.network, features=inputs)
     except ValueError as e:
@@ -141,9 +147,8 @@ def read_sb3(path: Path) -> Sb3Model:
     tensors = read_tensors(files["policy.pth"], f"{path}: policy.pth")
     try:
         kind = kind_of(tensors)
-        layers = layers_of(tensors, kind)
         _check_actions(path, settings, kind)
-        network = Mlp(layers, _activation(path, settings, kind))
+        network = Mlp(layers_of(tensors, kind), _activation(path, settings, kind))
     except ValueError as e:
         raise ArtifactError(f"{path}: policy.pth: {e}") from e
     shape = _shape(_space(settings, "observation_space"))

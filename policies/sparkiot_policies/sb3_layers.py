@@ -28,22 +28,20 @@ HEAD = "action_net"
 
 
 def kind_of(tensors: Mapping[str, Array]) -> Kind:
-    """Which algorithm's policy this is. Raises ValueError when it is neither, or not a plain MLP policy."""
+    """Which algorithm's policy this is. Raises ValueError when it is neither."""
     if f"{HEAD}.weight" in tensors:
-        kind: Kind = "ppo"
-    elif any(name.startswith(ACTING["td3"]) for name in tensors):
-        kind = "td3"
-    else:
-        parts = ", ".join(sorted({name.split(".")[0] for name in tensors})) or "nothing"
-        raise ValueError(f"neither PPO nor TD3 with an MLP policy: it holds {parts}")
-    known = (*ACTING[kind], *PASSIVE[kind], *([f"{HEAD}."] if kind == "ppo" else []))
-    if foreign := sorted(name for name in tensors if not name.startswith(known)):
-        raise ValueError(f"only a plain MLP policy can be imported; this one has {foreign[0]}")
-    return kind
+        return "ppo"
+    if any(name.startswith(ACTING["td3"]) for name in tensors):
+        return "td3"
+    parts = ", ".join(sorted({name.split(".")[0] for name in tensors})) or "nothing"
+    raise ValueError(f"neither PPO nor TD3 with an MLP policy: it holds {parts:.200}")
 
 
 def layers_of(tensors: Mapping[str, Array], kind: Kind) -> tuple[Layer, ...]:
-    """The linear layers from input to action. Raises ValueError when one is missing or something lies between them."""
+    """The linear layers from input to action. Raises ValueError when one is missing or there is more than those."""
+    known = (*ACTING[kind], *PASSIVE[kind], *([f"{HEAD}."] if kind == "ppo" else []))
+    if foreign := sorted(name for name in tensors if not name.startswith(known)):
+        raise ValueError(f"only a plain MLP policy of PPO or TD3 can be imported; this one has {foreign[0]:.80}")
     names = [name for part in ACTING[kind] for name in _linear(tensors, part)] + ([HEAD] if kind == "ppo" else [])
     if len(names) > MAX_LAYERS:
         raise ValueError(f"{len(names)} layers; at most {MAX_LAYERS} are read")

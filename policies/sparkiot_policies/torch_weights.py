@@ -87,13 +87,13 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int, source: str) -> byt
     return content
 
 
-def _materialise(described: dict[Any, Any], archive: zipfile.ZipFile, root: str, source: str) -> dict[str, Array]:
+def _materialise(described: dict[str, Any], archive: zipfile.ZipFile, root: str, source: str) -> dict[str, Array]:
     storages: dict[str, Array] = {}
     left = MAX_STORAGE
     tensors = {}
     for name, tensor in described.items():
-        if not isinstance(name, str) or not isinstance(tensor, _Tensor):
-            raise ArtifactError(f"{source}: {name!r} is not a tensor")
+        if not isinstance(tensor, _Tensor):
+            raise ArtifactError(f"{source}: {name[:80]!r} is not a tensor")
         key = tensor.storage.key
         if key not in storages:
             content = _member(archive, f"{root}/data/{key}", left, source)
@@ -115,7 +115,7 @@ def _view(storage: Array, tensor: _Tensor, what: str) -> Array:
     return np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.size, strides, writeable=False)
 
 
-def _run(program: bytes, source: str) -> dict[Any, Any]:
+def _run(program: bytes, source: str) -> dict[str, Any]:
     """What the pickle describes: a dictionary of tensors."""
     machine = _Machine(source)
     try:
@@ -168,11 +168,12 @@ class _Machine:
 
     def set_item(self, _: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
-        self._dict()[key] = value
+        self._set(key, value)
 
     def set_items(self, _: Any) -> None:
         items = self._since_mark()
-        self._dict().update(zip(items[::2], items[1::2], strict=True))
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self._set(key, value)
 
     def name(self, module_and_name: str) -> None:
         if module_and_name not in ALLOWED_NAMES:
@@ -213,7 +214,13 @@ class _Machine:
             items.append(item)
         return items[::-1]
 
-    def _dict(self) -> dict[Any, Any]:
+    def _set(self, key: Any, value: Any) -> None:
+        # Text only: hashing a forged key of deeply nested tuples would overflow the interpreter's stack.
+        if not isinstance(key, str):
+            raise TypeError(f"a {type(key).__name__} as a key")
+        self._dict()[key] = value
+
+    def _dict(self) -> dict[str, Any]:
         top = self.stack[-1]
         if not isinstance(top, dict):
             raise TypeError(f"a {type(top).__name__} where a dictionary is needed")
