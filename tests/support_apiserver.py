@@ -39,7 +39,7 @@ def gauge_crd(*, with_rules: bool) -> Obj:
         "description": "What the gauge shall do.",
         "required": ["unit"],
         "properties": {
-            "unit": {"type": "string", "minLength": 1, "description": "Unit of the value, for example rows/s."},
+            "unit": {"type": "string", "minLength": 2, "description": "Unit of the value, for example rows/s."},
             "mode": {"type": "string", "enum": ["Active", "Paused"], "default": "Active"},
             "replicas": {"type": "integer", "minimum": 0, "description": "Wanted replicas."},
             "ratio": {"type": "number"},

@@ -135,7 +135,8 @@ async def test_unknown_paths_and_methods(server: Server) -> None:
     assert (await server.get("/apis/no.such.group/v1")).code == 404
     assert (await server.request("PUT", server.configmaps, {})).code == 405
     assert (await server.create(server.configmaps, "{not json")).code == 400
-    assert (await server.create(server.path, {"kind": "Other", "metadata": {"name": "x"}})).code == 400
+    other = {"apiVersion": f"{GROUP}/v1", "kind": "Other", "metadata": {"name": "x"}}
+    assert (await server.create(server.path, other)).code in (400, 422)
 
 
 # Schema
@@ -159,7 +160,7 @@ async def test_unknown_fields_are_pruned_except_where_the_schema_keeps_them(serv
 @pytest.mark.parametrize(
     ("spec", "field", "words"),
     [
-        ({"unit": ""}, "spec.unit", "at least 1 chars long"),
+        ({"unit": "x"}, "spec.unit", "at least 2 chars long"),
         ({"replicas": -1}, "spec.replicas", "greater than or equal to 0"),
         ({"replicas": "two"}, "spec.replicas", "must be of type integer"),
         ({"mode": "Off"}, "spec.mode", 'supported values: "Active", "Paused"'),
@@ -173,8 +174,10 @@ async def test_unknown_fields_are_pruned_except_where_the_schema_keeps_them(serv
 async def test_invalid_specs_name_the_field(server: Server, spec: Obj, field: str, words: str) -> None:
     refused = await server.create(server.path, gauge(unique(), **spec))
     assert (refused.code, refused.body["reason"]) == (422, "Invalid")
-    cause = next(cause for cause in refused.body["details"]["causes"] if cause["field"] == field)
-    assert words in cause["message"]
+    if server.minor < 25 and words == "Required value":
+        field = field.replace("[0]", "")  # older releases leave out the index of a missing field
+    causes = {cause["field"]: cause["message"] for cause in refused.body["details"]["causes"]}
+    assert words in causes[field]
     assert words in refused.body["message"]
 
 
@@ -304,7 +307,10 @@ async def test_apply_creates_updates_and_takes_out(server: Server) -> None:
     assert after["spec"]["labels"] == {"b": "2"}
     entry = next(entry for entry in after["metadata"]["managedFields"] if entry["manager"] == "one")
     assert entry["operation"] == "Apply"
-    assert entry["fieldsV1"]["f:spec"] == {"f:labels": {"f:b": {}}, "f:unit": {}}
+    owned = entry["fieldsV1"]["f:spec"]
+    for fields in (owned, owned["f:labels"]):
+        fields.pop(".", None)  # older releases list a parent besides its fields
+    assert owned == {"f:labels": {"f:b": {}}, "f:unit": {}}
 
 
 async def test_apply_conflicts_name_manager_and_field(server: Server) -> None:
@@ -334,6 +340,7 @@ async def test_equal_values_are_shared_and_stay_until_the_last_owner_lets_go(ser
 
 
 async def test_lists_with_keys_merge_by_item(server: Server) -> None:
+    need(server, 22, "merging the lists of custom resources by key")
     name = unique()
     path = f"{server.path}/{name}"
     (await server.apply(path, gauge(name, channels=[{"name": "a", "rate": 1}]), "one")).ok()
@@ -509,6 +516,7 @@ async def test_objects_enter_and_leave_a_watched_selection(server: Server) -> No
 async def test_bookmarks_carry_a_version_to_resume_from(server: Server) -> None:
     path, obj = await made(server)
     start = obj["metadata"]["resourceVersion"]
+    need(server, 25, "a bookmark within seconds")  # 1.20 sent none in 100 s
     events = await server.events(server.path, seconds=4, resourceVersion=start, allowWatchBookmarks="true")
     marks = [event["object"]["metadata"]["resourceVersion"] for event in events if event["type"] == "BOOKMARK"]
     assert marks
