@@ -112,6 +112,6 @@ def format_memory(mib: int) -> str:
 def parse_memory(quantity: str) -> int:
     """MiB of a quantity in Mi or Gi, the inverse of ``format_memory``. Raises ValueError for anything else."""
     unit = {"Mi": 1, "Gi": MIB_PER_GIB}.get(quantity[-2:])
-    if unit is None or not quantity[:-2].isdigit():
+    if unit is None or not (quantity.isascii() and quantity[:-2].isdigit()):
         raise ValueError(f"memory {quantity!r} is not a whole number of Mi or Gi, such as 1536Mi or 2Gi")
     return int(quantity[:-2]) * unit

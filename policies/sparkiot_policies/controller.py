@@ -34,6 +34,7 @@ class Controller:
         self, measurement: Measurement | None, *, signal: EdgeSignal | None, now: float
     ) -> tuple[Evaluation, Decision]:
         """Take a measurement in (None when the backend could not be observed) and decide at ``now``, epoch seconds."""
+        self.window.metrics_s, self.window.slo_s = self.job.metrics_window_s, self.job.slo_window_s
         if measurement is not None:
             self.window.add(measurement, latency_target_ms=self.job.objectives.latency_target_ms)
         evaluation = evaluate(job=self.job, window=self.window, history=self.history, signal=signal, now=now)

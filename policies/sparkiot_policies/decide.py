@@ -27,8 +27,9 @@ def decide(
 
     A proposal that cannot be made (missing values) is the allocation in force: the envelope holds it and says so.
     """
+    trouble = ""
     if meta is not None and job.objectives.weights is None:
-        evaluation = _weighted(evaluation, meta)
+        evaluation, trouble = _weighted(evaluation, meta)
     proposed = _propose(job, evaluation, policy, fallback)
     allocation, clamps = envelope.constrain(job, evaluation, proposed.allocation)
     return Decision(
@@ -44,16 +45,18 @@ def decide(
         policy=policy.identity,
         acted=proposed.acted,
         fallback=proposed.fallback,
-        detail=proposed.detail,
+        detail="; ".join(filter(None, (proposed.detail, trouble))),
     )
 
 
-def _weighted(evaluation: Evaluation, meta: MetaController) -> Evaluation:
-    """The meta-controller's weights; the last ones stay while its context is incomplete."""
+def _weighted(evaluation: Evaluation, meta: MetaController) -> tuple[Evaluation, str]:
+    """Under the meta-controller's weights, and what is wrong with it; the last weights stay while it cannot say."""
     try:
-        return with_weights(evaluation, meta.weights(evaluation.context))
+        return with_weights(evaluation, meta.weights(evaluation.context)), ""
     except ObservationMissingError:
-        return evaluation
+        return evaluation, ""
+    except PolicyError as error:
+        return evaluation, f"the weights stay as they were: {error}"
 
 
 def _propose(job: Job, evaluation: Evaluation, policy: Policy, fallback: Policy) -> _Proposed:

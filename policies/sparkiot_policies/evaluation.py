@@ -60,12 +60,12 @@ class Evaluation:
 class Window:
     """The measurements of one job that still matter; grows and forgets, decides nothing.
 
-    metrics_s: how long measurements are kept. slo_s: how long batches count for attainment.
+    metrics_s: how long measurements are kept. slo_s: how long batches count for attainment. Both may change.
     """
 
     def __init__(self, *, metrics_s: float, slo_s: float) -> None:
-        self._metrics_s = metrics_s
-        self._slo_s = slo_s
+        self.metrics_s = metrics_s
+        self.slo_s = slo_s
         self._measurements: deque[Measurement] = deque()
         self._slo: deque[tuple[float, int, int]] = deque()
         self._batches = 0
@@ -81,14 +81,14 @@ class Window:
             return
         measurement = _finite(measurement)
         self._measurements.append(measurement)
-        while self._measurements[0].time < measurement.time - self._metrics_s:
+        while self._measurements[0].time < measurement.time - self.metrics_s:
             self._measurements.popleft()
         if measurement.batches:
             met = sum(b.latency_ms <= latency_target_ms for b in measurement.batches)
             self._slo.append((measurement.time, len(measurement.batches), met))
             self._batches += len(measurement.batches)
             self._met += met
-        while self._slo and self._slo[0][0] < measurement.time - self._slo_s:
+        while self._slo and self._slo[0][0] < measurement.time - self.slo_s:
             _, batches, met = self._slo.popleft()
             self._batches -= batches
             self._met -= met

@@ -74,9 +74,9 @@ def afford(job: Job, base: Allocation, draft: Draft) -> None:
         draft.limit(ClampCode.BUDGET_CEILING, "executors", executors, message)
     if _price(job, draft) > budget + CENT and prices.gib_hour > 0:
         gib = (budget / draft.allocation.executors - prices.executor_hour) / prices.gib_hour
-        affordable = min(max(gib * MIB_PER_GIB, limits.min_memory_mib), draft.allocation.memory_mib)
-        steps = math.floor(affordable / MEMORY_STEP_MIB + CENT) * MEMORY_STEP_MIB
-        draft.limit(ClampCode.BUDGET_CEILING, "memory_mib", max(steps, limits.min_memory_mib), message)
+        mib = min(max(gib * MIB_PER_GIB, limits.min_memory_mib), draft.allocation.memory_mib)
+        memory = max(math.floor(mib / MEMORY_STEP_MIB + CENT) * MEMORY_STEP_MIB, limits.min_memory_mib)
+        draft.limit(ClampCode.BUDGET_CEILING, "memory_mib", memory, message)
 
 
 def _price(job: Job, draft: Draft) -> float:
