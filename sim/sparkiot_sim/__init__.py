@@ -3,3 +3,4 @@
 import gymnasium
 
 gymnasium.register(id="sparkiot/Thesis-v0", entry_point="sparkiot_sim.thesis.env:ThesisEnv")
+gymnasium.register(id="sparkiot/Cluster-v0", entry_point="sparkiot_sim.arena:ClusterEnv")

@@ -103,8 +103,8 @@ def run_episode(
         simulated.advance(now)
         measurement = simulated.measure()
         evaluation, decision = controller.step(measurement, signal=simulated.signal(), now=now)
+        controller.accept(evaluation, decision)
         if job.mode is not Mode.ADVISE:
-            controller.accept(evaluation, decision)
             simulated.apply(decision.allocation)
         cycles.append(Cycle(measurement, evaluation, decision))
     return Episode(tuple(cycles), _summary(job, simulated, cycles))

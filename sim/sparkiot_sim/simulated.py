@@ -110,7 +110,7 @@ class SimulatedJob:
             volume_mb=volume_mb,
             shuffle_mb=volume_mb * cluster.profile.shuffle_fraction if volume_mb is not None else None,
             cpu=cpu,
-            memory=last.work.memory if last else None,
+            memory=min(100 * last.work.pressure, 100.0) if last else None,
             running=cluster.pool.running,
             pending=cluster.pool.pending,
             temperature=cluster.temperature,

@@ -17,14 +17,13 @@ class BatchWork:
     """What one micro-batch costs.
 
     duration_s: of the whole batch. cpu_s: of it, the seconds in which executors compute. pressure: working set over
-    usable memory of an executor. memory: working set over all memory of an executor, percent.
+    usable memory of an executor.
     shuffle_gib: compressed bytes written. out_of_memory: an executor is killed on the way.
     """
 
     duration_s: float
     cpu_s: float
     pressure: float
-    memory: float
     shuffle_gib: float
     out_of_memory: bool
 
@@ -47,9 +46,7 @@ class WorkModel:
         self._access_s = tier.access_s.value
         self._stream_mb_s = tier.bandwidth_mb_s.value
         self._streams = tier.streams.value
-        self._memory_mib = allocation.memory_mib
-        self._reserved_mib = memory.reserved_mib.value
-        self._usable_mib = max((allocation.memory_mib - self._reserved_mib) * memory.usable_fraction.value, 1.0)
+        self._usable_mib = max((allocation.memory_mib - memory.reserved_mib.value) * memory.usable_fraction.value, 1.0)
         self._row_mib = profile.message_bytes * memory.expansion.value / BYTES_PER_MIB
         self._spill = memory.spill_slowdown.value
         self._oom_pressure = memory.oom_pressure.value
@@ -75,7 +72,6 @@ class WorkModel:
             duration_s=duration_s,
             cpu_s=cpu_s,
             pressure=pressure,
-            memory=min(100 * (self._reserved_mib + working_set) / self._memory_mib, 100.0),
             shuffle_gib=rows * self._stored_gib,
             out_of_memory=out_of_memory,
         )
