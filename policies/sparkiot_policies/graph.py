@@ -179,24 +179,37 @@ def check(data: bytes, *, kind: Kind, inputs: int) -> None:
     try:
         model.ParseFromString(data)
         onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError) as e:
-        raise GraphError(f"not a valid ONNX graph: {str(e).strip().splitlines()[0] if str(e).strip() else e!r}") from e
-    graph = model.graph
-    if model.functions or graph.sparse_initializer:
-        raise GraphError("functions and sparse constants are not allowed")
-    domains = {n.domain for n in graph.node} | {o.domain for o in model.opset_import}
+        _check_operators(model)
+        _check_constants(model.graph)
+        _check_ports("inputs", model.graph.input, ((INPUT, TensorProto.FLOAT, inputs),))
+        _check_ports("outputs", model.graph.output, OUTPUTS[kind])
+    except GraphError:
+        raise
+    # Forged names, types and shapes surface as ValueError (bad UTF-8 included) and KeyError.
+    except (DecodeError, onnx.checker.ValidationError, ValueError, KeyError) as e:
+        reason = next(iter(str(e).strip().splitlines()), type(e).__name__)
+        raise GraphError(f"not a valid ONNX graph: {reason}") from e
+
+
+def _check_operators(model: onnx.ModelProto) -> None:
+    if model.functions:
+        raise GraphError("functions are not allowed")
+    domains = {n.domain for n in model.graph.node} | {o.domain for o in model.opset_import}
     if foreign := domains - {"", "ai.onnx"}:
         raise GraphError(f"operator domains {', '.join(sorted(foreign))} are not allowed")
-    if unknown := {n.op_type for n in graph.node} - ALLOWED_OPERATORS:
+    if unknown := {n.op_type for n in model.graph.node} - ALLOWED_OPERATORS:
         raise GraphError(f"operators {', '.join(sorted(unknown))} are not allowed")
+
+
+def _check_constants(graph: onnx.GraphProto) -> None:
+    if graph.sparse_initializer:
+        raise GraphError("sparse constants are not allowed")
     for tensor in graph.initializer:
         if tensor.external_data or tensor.data_location != TensorProto.DEFAULT:
             raise GraphError(f"constant {tensor.name} lies in another file")
         values = numpy_helper.to_array(tensor)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise GraphError(f"constant {tensor.name} holds NaN or infinity")
-    _check_ports("inputs", graph.input, ((INPUT, TensorProto.FLOAT, inputs),))
-    _check_ports("outputs", graph.output, OUTPUTS[kind])
 
 
 def _check_ports(what: str, found: Sequence[onnx.ValueInfoProto], expected: tuple[Port, ...]) -> None:

@@ -20,6 +20,7 @@ RUNTIME_ERRORS = (
     state.InvalidProtobuf,
     state.NotImplemented,
     state.RuntimeException,
+    ValueError,  # an input of another type, or a message that is not UTF-8
 )
 """What onnxruntime raises for a graph or an input; they have no common base."""
 

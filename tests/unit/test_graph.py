@@ -1,6 +1,7 @@
 """The graph computes what its network computes, and graphs from elsewhere are refused unless plain."""
 
 import itertools
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,8 @@ from onnx import TensorProto, helper
 from support_policies import random_mlp
 
 from sparkiot_policies.allocation import ACTION_SIZES
-from sparkiot_policies.features import Features
+from sparkiot_policies.errors import PolicyError
+from sparkiot_policies.features import Feature, Features
 from sparkiot_policies.graph import GraphError, build, check
 from sparkiot_policies.inference import Session
 from sparkiot_policies.manifest import CONTEXT_ELEMENTS
@@ -131,3 +133,22 @@ def test_garbage_is_not_a_graph() -> None:
         check(b"\xff\xfe garbage", kind="ppo", inputs=13)
     with pytest.raises(GraphError, match="not a valid ONNX graph"):
         check(b"", kind="ppo", inputs=13)
+
+
+def test_a_forged_graph_is_refused_or_runs_and_never_anything_else() -> None:
+    """Flips with a digest to match, as whoever forges an artifact writes one: no exception but the documented."""
+    features = Features(names(1), (Feature(element="cpu", transform="log1p", scale=1.0),) * 3)
+    whole = build(kind="ppo", network=random_mlp(3, 4, 35), features=features)
+    x = np.ones((2, 13), dtype=np.float32)
+    chance = random.Random(0)
+    refused = 0
+    for _ in range(1500):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 2, 4))):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            check(bytes(data), kind="ppo", inputs=13)
+            Session(bytes(data)).run(["action", "logits"], x)
+        except (GraphError, PolicyError):
+            refused += 1
+    assert 500 < refused < 1500
