@@ -38,7 +38,8 @@ class Evaluation:
 
     signal_fresh: None when the job has no edge signal. backlog_growing: None when nobody measured it.
     processing_rate: messages/s of the whole job over the metrics window. startup_s, restart_cost_s: measured, seconds.
-    out_of_memory: executors lost to it in the metrics window. age_s: of the last measurement, infinite without one.
+    out_of_memory: executors lost to it in the metrics window. age_s: of the last measurement, infinite without one; a
+    measurement from the future, which a wrong clock makes, is as old as it is far away.
     """
 
     now: float
@@ -181,7 +182,7 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
         unschedulable=last.unschedulable,
         out_of_memory=window.out_of_memory(),
         restart_cost_s=last.restart_cost_s,
-        age_s=now - last.time,
+        age_s=abs(now - last.time),
     )
 
 

@@ -67,4 +67,5 @@ class EdgeSignal:
     alarm: bool
 
     def fresh(self, now: float, stale_after_s: float) -> bool:
-        return now - self.time <= stale_after_s
+        """Whether its time is near ``now``; one from the future is as little to be believed as an old one."""
+        return abs(now - self.time) <= stale_after_s

@@ -67,8 +67,18 @@ def test_memory_is_not_cut_on_missing_data_or_a_growing_backlog(known: dict[str,
 def test_restarts_keep_their_interval() -> None:
     assert memory(2, memory=10.0, restarted=NOW - 1799) == (4, [ClampCode.RESTART_INTERVAL])
     assert memory(2, memory=10.0, restarted=NOW - 1800) == (2, [])
-    # a history that begins later may have missed one
-    assert memory(2, memory=10.0, since=NOW - 1799) == (4, [ClampCode.RESTART_INTERVAL])
+
+
+@pytest.mark.parametrize(
+    ("known", "last"),
+    [
+        ({"restarted": NOW - 100}, "the last was 100 s ago"),
+        ({"since": NOW - 100}, "the last may have been 100 s ago"),  # a history that begins later may have missed one
+    ],
+)
+def test_the_interval_counts_from_the_last_restart_there_may_have_been(known: dict[str, Any], last: str) -> None:
+    _, (clamp,) = constrain(job(), evaluation(memory=10.0, **known), allocation(gib=1))
+    assert clamp.message == f"memory 1Gi -> 2Gi: restarts are at least 1800 s apart, {last}"
 
 
 def test_the_part_in_place_is_taken_without_the_restart() -> None:

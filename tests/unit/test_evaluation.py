@@ -93,6 +93,11 @@ def test_nothing_measured_is_all_missing() -> None:
     assert (e.age_s, e.backlog_growing, e.processing_rate, e.running) == (math.inf, None, None, None)
 
 
+def test_a_measurement_ages_and_one_from_the_future_is_no_younger() -> None:
+    assert seen(measurement(NOW), now=NOW + 75).age_s == 75.0
+    assert seen(measurement(NOW), now=NOW - 75).age_s == 75.0
+
+
 def test_what_was_not_measured_is_missing() -> None:
     e = seen(Measurement(time=NOW))
     missing = set(e.observation.missing(2))
@@ -116,7 +121,7 @@ def test_the_edge_is_believed_while_it_is_fresh() -> None:
     assert fresh.observation.predicted_demand == 6.4
 
 
-@pytest.mark.parametrize("bad", [signal(NOW - 31), signal(NOW, predicted_rate=math.nan)])
+@pytest.mark.parametrize("bad", [signal(NOW - 31), signal(NOW + 31), signal(NOW, predicted_rate=math.nan)])
 def test_without_a_usable_signal_the_rate_is_expected_to_stay(bad: EdgeSignal) -> None:
     e = seen(measurement(NOW), signal=bad)
     assert (e.observation.predicted_rate, e.observation.burst, e.signal_fresh) == (100.0, 0.0, False)

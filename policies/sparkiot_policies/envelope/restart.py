@@ -32,10 +32,11 @@ def apply(job: Job, evaluation: Evaluation, base: Allocation, draft: Draft) -> N
     history, old, new = evaluation.history, base.memory_mib, draft.allocation.memory_mib
     if new == old or history.allocation.memory_mib != old:
         return
-    # A history that begins later than the last restart does not know when that was.
     since = evaluation.now - max(history.restarted, history.since)
     if since < job.limits.restart_min_interval_s:
-        message = f"restarts are at least {job.limits.restart_min_interval_s:g} s apart, the last was {since:.0f} s ago"
+        # A history that begins after the last restart, as after the loss of the operator, does not know when that was.
+        last = "the last was" if history.restarted >= history.since else "the last may have been"
+        message = f"restarts are at least {job.limits.restart_min_interval_s:g} s apart, {last} {since:.0f} s ago"
         draft.limit(ClampCode.RESTART_INTERVAL, "memory_mib", old, message)
     elif new < old and (blocked := no_shrinking(evaluation)):
         draft.limit(blocked[0], "memory_mib", old, blocked[1])
