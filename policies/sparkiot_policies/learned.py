@@ -83,12 +83,13 @@ class LearnedPolicy:
         return Allocation.from_action(action.tolist())
 
     def actions(self, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """MultiDiscrete actions of a batch: raw observations (N, elements), finite, to (N, 4).
+        """MultiDiscrete actions of a batch: raw observations (N, elements) to (N, 4).
 
-        Raises PolicyError when the network's output is not finite.
+        Raises PolicyError when an observation or the network's output is not finite.
         """
+        _require_finite(observations, self._identity, "was given")
         action, logits = self._session.run(["action", "logits"], observations)
-        _require_finite(logits, self._identity)
+        _require_finite(logits, self._identity, "gave")
         return action
 
 
@@ -112,9 +113,10 @@ class LearnedMetaController:
         return Weights(cost, latency, throughput)
 
     def batch(self, contexts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Weights of a batch of contexts, shape (N, 5) to (N, 3); rows sum to 1."""
+        """Weights of a batch of contexts, shape (N, 5) to (N, 3); rows sum to 1. Raises PolicyError as ``actions`` does."""
+        _require_finite(contexts, self._identity, "was given")
         (weights,) = self._session.run(["weights"], contexts)
-        _require_finite(weights, self._identity)
+        _require_finite(weights, self._identity, "gave")
         return weights
 
 
@@ -123,9 +125,9 @@ def _require(artifact: Artifact, kind: Kind) -> None:
         raise PolicyMismatchError(f"{artifact.path}: a {artifact.manifest.kind} artifact where {kind} is needed")
 
 
-def _require_finite(values: npt.NDArray[Any], identity: PolicyIdentity) -> None:
+def _require_finite(values: npt.NDArray[Any], identity: PolicyIdentity, what: str) -> None:
     if not np.isfinite(values).all():
-        raise PolicyError(f"policy {identity.name} gave NaN or infinity")
+        raise PolicyError(f"policy {identity.name} {what} NaN or infinity")
 
 
 def _identity(artifact: Artifact) -> PolicyIdentity:

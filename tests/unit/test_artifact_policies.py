@@ -105,6 +105,15 @@ def test_overflow_inside_of_the_network_is_an_error_not_an_action(tmp_path: Path
         LearnedPolicy(load_artifact(tmp_path / "a")).propose(JOB, observed(WHOLE))
 
 
+def test_a_batch_with_a_value_that_is_no_number_is_refused(artifacts: Path) -> None:
+    policy = LearnedPolicy(load_artifact(artifacts / "two"))
+    for position, value in ((2, math.nan), (4, math.inf)):
+        x = np.ones((3, 13), dtype=np.float32)
+        x[1, position] = value
+        with pytest.raises(PolicyError, match="policy test was given NaN or infinity"):
+            policy.actions(x)
+
+
 def test_unfamiliar_elements_are_those_beyond_their_training_range_and_a_margin(tmp_path: Path) -> None:
     ranges = {"cpu": Range(low=0, high=100), "latency": Range(high=1000), "temperature": Range()}
     policy = LearnedPolicy(policy_artifact(tmp_path / "a", ranges=ranges))
