@@ -113,7 +113,10 @@ class LearnedMetaController:
         return Weights(cost, latency, throughput)
 
     def batch(self, contexts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Weights of a batch of contexts, shape (N, 5) to (N, 3); rows sum to 1. Raises PolicyError as ``actions`` does."""
+        """Weights of a batch of contexts, shape (N, 5) to (N, 3), whose rows sum to 1.
+
+        Raises PolicyError when a context or the network's output is not finite.
+        """
         _require_finite(contexts, self._identity, "was given")
         (weights,) = self._session.run(["weights"], contexts)
         _require_finite(weights, self._identity, "gave")
