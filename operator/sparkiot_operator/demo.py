@@ -162,7 +162,7 @@ def live_outcomes(metrics_url: str, jobs: list[DemoJob]) -> list[Outcome]:
                 values[sample.name, sample.labels["name"]] = sample.value
 
     def of(job: DemoJob, metric: str) -> float:
-        return values.get((metric, job.name), math.nan)
+        return values[metric, job.name]
 
     return [
         Outcome(

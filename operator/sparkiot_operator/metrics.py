@@ -16,6 +16,7 @@ from .events import JobRef
 from .status import Cycle
 
 MIB = 1024 * 1024
+SECONDS_PER_HOUR = 3600.0
 JOB_LABELS = ("namespace", "name")
 SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -137,6 +138,34 @@ class JobSample:
     clamps: Tally[str] = field(default_factory=Tally)
     errors: int = 0
     skipped: int = 0
+    batches: int = 0
+    batches_met: int = 0
+    dollars: float = 0.0
+    scalings: int = 0
+
+    def take(self, cycle: Cycle) -> None:
+        """Count one cycle in. Cost is what was billed per hour since the cycle before, over the job time between."""
+        before, self.last = self.last, cycle
+        self.decisions[cycle.decision.reason.value] += 1
+        for clamp in cycle.decision.clamps:
+            self.clamps[clamp.code.value] += 1
+        self.scalings += cycle.allocation.executors != cycle.decision.previous.executors
+        if (measured := cycle.measurement) is None:
+            return
+        self.batches += len(measured.batches)
+        self.batches_met += sum(b.latency_ms <= cycle.job.objectives.latency_target_ms for b in measured.batches)
+        if before is not None and measured.cost_per_hour is not None:
+            self.dollars += measured.cost_per_hour * (cycle.time - before.time) / SECONDS_PER_HOUR
+
+
+_TOTALS: tuple[tuple[str, str, Callable[[JobSample], float]], ...] = (
+    ("sparkiot_job_cycle_errors", "Cycles that failed.", lambda s: s.errors),
+    ("sparkiot_job_cycles_skipped", "Cycles left out because the one before was late.", lambda s: s.skipped),
+    ("sparkiot_job_batches", "Micro-batches that completed.", lambda s: s.batches),
+    ("sparkiot_job_batches_met", "Micro-batches that met the latency objective.", lambda s: s.batches_met),
+    ("sparkiot_job_cost_dollars", "What was billed, over job time.", lambda s: s.dollars),
+    ("sparkiot_job_scalings", "Changes of the number of executors.", lambda s: s.scalings),
+)
 
 
 class JobCollector(Collector):
@@ -175,18 +204,17 @@ class JobCollector(Collector):
         clamps = CounterMetricFamily(
             "sparkiot_job_clamps", "Clamps of the envelope by code.", labels=[*JOB_LABELS, "code"]
         )
-        errors = CounterMetricFamily("sparkiot_job_cycle_errors", "Cycles that failed.", labels=JOB_LABELS)
-        skipped = CounterMetricFamily(
-            "sparkiot_job_cycles_skipped", "Cycles left out because the one before was late.", labels=JOB_LABELS
-        )
         for job, sample in samples:
             for reason, count in sample.decisions.items():
                 decisions.add_metric([*job, reason], count)
             for code, count in sample.clamps.items():
                 clamps.add_metric([*job, code], count)
-            errors.add_metric(job, sample.errors)
-            skipped.add_metric(job, sample.skipped)
-        yield from (decisions, clamps, errors, skipped)
+        yield from (decisions, clamps)
+        for name, text, read in _TOTALS:
+            total = CounterMetricFamily(name, text, labels=JOB_LABELS)
+            for job, sample in samples:
+                total.add_metric(job, read(sample))
+            yield total
 
 
 class Metrics:
@@ -218,11 +246,7 @@ class Metrics:
 
     def record(self, ref: JobRef, cycle: Cycle) -> None:
         """Take one cycle in."""
-        sample = self.jobs.sample(ref)
-        sample.last = cycle
-        sample.decisions[cycle.decision.reason.value] += 1
-        for clamp in cycle.decision.clamps:
-            sample.clamps[clamp.code.value] += 1
+        self.jobs.sample(ref).take(cycle)
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
