@@ -179,7 +179,7 @@ def apply(shape: Shape, live: Obj, config: Obj, who: Manager, *, force: bool, no
     dropped = {prefix for prefix in _prefixes(prior) if prefix not in kept}
     for prefix in sorted(dropped, key=len):
         _remove(shape, merged, prefix)
-    still = leaves(shape, merged)
+    still = _prefixes(set(leaves(shape, merged)))
     unchanged = prior == set(wanted) and not conflicts and not differing
     owned = {other: ({path for path in paths if path in still}, when) for other, (paths, when) in owned.items()}
     owned[who] = (set(wanted), time if unchanged else now)

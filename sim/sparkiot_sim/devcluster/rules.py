@@ -10,12 +10,15 @@ import cel
 from sparkiot_sim.devcluster.celfunctions import FUNCTIONS
 from sparkiot_sim.devcluster.errors import FieldError, Obj
 
-# CEL's own functions and operators, which need no registration.
-_BUILT_IN_NAMES = {
-    *("size", "matches", "contains", "startsWith", "endsWith", "has", "duration", "timestamp", "type", "dyn", "bool"),
-    *("int", "uint", "double", "string", "bytes", "max", "min", "getFullYear", "getMonth", "getDate", "getDayOfMonth"),
-    *("getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds"),
+# What needs no registration; operators and macros are not identifiers.
+_TYPES = {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"}
+_BUILT_IN_FUNCTIONS = _TYPES | {
+    *("size", "matches", "contains", "startsWith", "endsWith", "has", "duration", "timestamp", "dyn", "max", "min"),
+    *("getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear"),
+    *("getHours", "getMinutes", "getSeconds", "getMilliseconds"),
 }
+_VARIABLES = _TYPES | {"self", "oldSelf"}
+_COMPREHENSION = re.compile(r"\.(?:all|exists|exists_one|existsOne|map|filter)\(\s*(\w+)\s*,")
 _RESERVED = {
     *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import"),
     *("let", "loop", "package", "namespace", "return", "var", "void", "while"),
@@ -64,18 +67,13 @@ def _compile(text: str, path: str) -> cel.Program:
         program = cel.compile(text)
     except ValueError as error:
         raise RuleError(f"{path}: Invalid value: {text!r}: compilation failed: {error}") from error
-    unknown = [name for name in program.functions() if name.isidentifier() and not _known(name)]
-    if unknown:
-        names = ", ".join(unknown)
-        raise RuleError(f"{path}: Invalid value: {text!r}: compilation failed: undeclared reference to '{names}'")
-    if not {"self", "oldSelf"} & set(program.variables()) and program.variables():
-        names = ", ".join(program.variables())
-        raise RuleError(f"{path}: Invalid value: {text!r}: compilation failed: undeclared reference to '{names}'")
+    functions = {name for name in program.functions() if name.isidentifier()} - FUNCTIONS.keys() - _BUILT_IN_FUNCTIONS
+    bound = {match[1] for match in _COMPREHENSION.finditer(text)}
+    variables = {name for name in program.variables() if name.isidentifier()} - bound - _VARIABLES
+    if unknown := functions | variables:
+        names = ", ".join(f"'{name}'" for name in sorted(unknown))
+        raise RuleError(f"{path}: Invalid value: {text!r}: compilation failed: undeclared reference to {names}")
     return program
-
-
-def _known(name: str) -> bool:
-    return name in _BUILT_IN_NAMES or name in FUNCTIONS or name.startswith("_")
 
 
 @dataclass(frozen=True)
