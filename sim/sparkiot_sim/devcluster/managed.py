@@ -165,7 +165,12 @@ def apply(shape: Shape, live: Obj, config: Obj, who: Manager, *, force: bool, no
     """
     owned = read_owned(live.get("metadata") or {})
     wanted, present = leaves(shape, config), leaves(shape, live)
-    differing = {path for path, value in wanted.items() if present.get(path, _ABSENT) != value}
+    maps = _prefixes(set(present))  # an empty map merged into a map changes nothing
+    differing = {
+        path
+        for path, value in wanted.items()
+        if present.get(path, _ABSENT) != value and not (value == {} and path in maps)
+    }
     conflicts = {other: paths & differing for other, (paths, _) in owned.items() if other != who and paths & differing}
     if conflicts and not force:
         upgradable = _last_applied(shape, live, present) if who.name == "kubectl" else set()
