@@ -35,10 +35,10 @@ class Proposed:
     def needs(self) -> tuple[str, ...]:
         return ()
 
-    def unfamiliar(self, evaluation: Evaluation) -> tuple[str, ...]:
+    def unfamiliar(self, _: Evaluation) -> tuple[str, ...]:
         return ()
 
-    def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
+    def propose(self, _job: Job, _evaluation: Evaluation) -> Allocation:
         if self.allocation is None:
             raise RuntimeError("no action was given")
         return self.allocation

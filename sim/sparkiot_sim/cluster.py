@@ -107,6 +107,11 @@ class Cluster:
         return self._carried + self.workload.arrivals(self._taken_until, self.now)
 
     @property
+    def state_mib(self) -> float:
+        """MiB of state that the query holds over all executors."""
+        return self.profile.state_mib * self._state_rate
+
+    @property
     def temperature(self) -> float:
         return self._temperature.at(self.now)
 
@@ -182,7 +187,7 @@ class Cluster:
         self._carried = 0.0
         work = self._work.batch(
             rows=rows,
-            state_mib=self.profile.state_mib * self._state_rate,
+            state_mib=self.state_mib,
             executors=self.pool.running,
             temperature=self._temperature.at(now),
         )

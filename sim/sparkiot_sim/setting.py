@@ -105,7 +105,7 @@ class Randomisation:
     initial_memory_gib: tuple[int, ...] = (1, 2, 4, 4, 8)
     example_share: float = 0.4
     """Share of episodes that play an example job at the default objectives and interval."""
-    duration_s: float = 3 * 3600.0
+    duration_s: float = 4500.0
 
     def draw(self, rng: np.random.Generator) -> Setting:
         """One setting; the same state of the generator gives the same one."""
@@ -133,7 +133,7 @@ class Randomisation:
         )
         start = DEFAULT_START + float(rng.integers(int(WEEK_S)))
         seed = int(rng.integers(2**31))
-        load_s = 2 * self.duration_s
+        load_s = 3 * self.duration_s
         return Setting(
             job=job,
             profile=profile,

@@ -35,7 +35,7 @@ class SimulatedJob:
         backlog: float = 0.0,
     ) -> None:
         calibration = calibration or default_calibration()
-        self._cluster = Cluster(
+        self.cluster = Cluster(
             profile=profile,
             workload=workload,
             calibration=calibration,
@@ -56,42 +56,42 @@ class SimulatedJob:
     @property
     def allocation(self) -> Allocation:
         """The allocation asked for last."""
-        return self._cluster.allocation
+        return self.cluster.allocation
 
     @property
     def now(self) -> float:
-        return self._cluster.now
+        return self.cluster.now
 
     @property
     def cost_dollars(self) -> float:
         """All that was billed since the start."""
-        return self._cluster.dollars
+        return self.cluster.dollars
 
     @property
     def in_flight(self) -> float:
         """Messages of the batch that runs."""
-        return self._cluster.in_flight
+        return self.cluster.in_flight
 
     @property
     def out_of_memory(self) -> int:
         """Executors killed for want of memory since the start."""
-        return self._cluster.out_of_memory
+        return self.cluster.out_of_memory
 
     def advance(self, now: float) -> None:
         """Move virtual time on to ``now``, epoch seconds. Raises ValueError when that lies in the past."""
-        self._cluster.advance(now)
+        self.cluster.advance(now)
 
     def signal(self) -> EdgeSignal | None:
         """What the edge announced last; None without an edge or while it is silent."""
-        return self._edge.signal_at(self._cluster.now) if self._edge else None
+        return self._edge.signal_at(self.cluster.now) if self._edge else None
 
     def apply(self, allocation: Allocation) -> None:
         """Ask for an allocation; executors and restarts take the time that the preset says."""
-        self._cluster.apply(allocation)
+        self.cluster.apply(allocation)
 
     def measure(self) -> Measurement:
         """What an observer sees now; rates, batches and counts since its last look."""
-        cluster, now = self._cluster, self._cluster.now
+        cluster, now = self.cluster, self.cluster.now
         elapsed = now - self._looked
         rate = cpu = cost_per_hour = None
         cpu_s, shuffle_dollars = cluster.cpu_s, cluster.shuffle_dollars

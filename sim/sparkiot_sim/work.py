@@ -52,7 +52,7 @@ class WorkModel:
         self._oom_pressure = memory.oom_pressure.value
         self._lost_share = memory.oom_lost_share.value
 
-    def batch(self, *, rows: float, state_mib: float, executors: int, temperature: float) -> BatchWork:
+    def batch(self, *, rows: float, state_mib: float, executors: float, temperature: float) -> BatchWork:
         """The cost of a batch of ``rows`` on so many executors, at least 1, that hold ``state_mib`` together."""
         working_set = (state_mib + rows * self._row_mib) / executors
         pressure = working_set / self._usable_mib

@@ -1,0 +1,162 @@
+"""A start for PPO: imitation of a teacher that knows the load to come (DAgger, Ross et al. 2011, arXiv:1011.0686).
+
+The network sees only observations, and minimises the loss that its own actions are expected to have under the teacher's
+losses. So it does not copy what a clairvoyant does; it learns what is best on average, given what can be known.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from stable_baselines3 import PPO
+
+from sparkiot_policies.allocation import ACTION_SIZES
+from sparkiot_policies.features import Features
+
+from .cluster_batch import ClusterBatch
+from .vec_env import Observations
+
+Actions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainSettings:
+    """rounds: of collecting and fitting; the teacher acts in the first. steps: of each environment in a round. explore:
+    share of actions that are random. epochs: over all that was collected. learning_rate, batch_size: of Adam."""
+
+    rounds: int = 4
+    steps: int = 700
+    explore: float = 0.1
+    epochs: int = 12
+    learning_rate: float = 1e-3
+    batch_size: int = 2048
+
+
+@dataclass(slots=True)
+class Collected:
+    """What rounds have collected. observations: raw, (N, elements). losses: (N, 35). returns: (N,), discounted."""
+
+    observations: Observations
+    losses: npt.NDArray[np.float32]
+    returns: npt.NDArray[np.float32]
+
+
+def pretrain(
+    model: PPO,
+    batch: ClusterBatch,
+    features: Features,
+    settings: PretrainSettings,
+    *,
+    report: Callable[[str], None],
+) -> Observations:
+    """Fit actor and critic; returns the raw observations that were met, (N, elements)."""
+    rng = np.random.default_rng(model.seed)
+    collected: list[Collected] = []
+    for number in range(settings.rounds):
+        collected.append(_collect(model, batch, features, settings, rng, teacher_acts=number == 0))
+        loss = _fit_actor(model, features, collected, settings)
+        report(f"imitation round {number + 1} of {settings.rounds}: expected loss {loss:.3f}")
+    _fit_critic(model, features, collected[1:] or collected, settings)
+    return np.concatenate([c.observations for c in collected])
+
+
+def _collect(
+    model: PPO,
+    batch: ClusterBatch,
+    features: Features,
+    settings: PretrainSettings,
+    rng: np.random.Generator,
+    *,
+    teacher_acts: bool,
+) -> Collected:
+    observations, losses, rewards, done = [], [], [], []
+    seen = batch.reset()
+    for _ in range(settings.steps):
+        expected = batch.losses()
+        actions = _best(-expected) if teacher_acts else _best(_logits(model, features.apply(seen)))
+        actions = _explore(actions, rng, settings.explore)
+        step = batch.step(actions)
+        observations.append(seen)
+        losses.append(expected)
+        rewards.append(step.rewards)
+        done.append(step.done)
+        seen = step.observations
+    with torch.no_grad():
+        last = model.policy.predict_values(torch.as_tensor(features.apply(seen))).numpy()[:, 0]
+    returns = _returns(
+        np.array(rewards), np.array(done), last if not teacher_acts else np.zeros_like(last), model.gamma
+    )
+    return Collected(np.concatenate(observations), np.concatenate(losses), np.concatenate(returns))
+
+
+def _explore(actions: Actions, rng: np.random.Generator, share: float) -> Actions:
+    """Move some executor counts by up to four, so that states off the path are met too."""
+    moved = actions.copy()
+    chosen = rng.random(len(actions)) < share
+    moved[chosen, 0] = np.clip(actions[chosen, 0] + rng.integers(-4, 5, chosen.sum()), 0, ACTION_SIZES[0] - 1)
+    return moved
+
+
+def _returns(
+    rewards: npt.NDArray[np.float64], done: npt.NDArray[np.bool_], last: npt.NDArray[np.float32], gamma: float
+) -> npt.NDArray[np.float32]:
+    """Discounted sums of rewards, shape (steps, environments)."""
+    following, found = last.astype(np.float64), np.empty_like(rewards)
+    for t in range(len(rewards) - 1, -1, -1):
+        following = rewards[t] + gamma * np.where(done[t], 0.0, following)
+        found[t] = following
+    return found.astype(np.float32)
+
+
+def _fit_actor(model: PPO, features: Features, collected: list[Collected], settings: PretrainSettings) -> float:
+    seen = torch.as_tensor(np.concatenate([features.apply(c.observations) for c in collected]))
+    losses = torch.as_tensor(np.concatenate([c.losses for c in collected]))
+    policy = model.policy
+    parameters = [*policy.mlp_extractor.policy_net.parameters(), *policy.action_net.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    total = 0.0
+    for epoch in range(settings.epochs):
+        total = 0.0
+        for chosen in torch.randperm(len(seen)).split(settings.batch_size):
+            logits = policy.action_net(policy.mlp_extractor.forward_actor(seen[chosen]))
+            parts = zip(logits.split(ACTION_SIZES, dim=1), losses[chosen].split(ACTION_SIZES, dim=1), strict=True)
+            loss = sum((part.softmax(dim=1) * lost).sum(dim=1).mean() for part, lost in parts)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += float(loss) * len(chosen) / len(seen)
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * (1 - (epoch + 1) / settings.epochs) + 1e-5
+    return total
+
+
+def _fit_critic(model: PPO, features: Features, collected: list[Collected], settings: PretrainSettings) -> None:
+    seen = torch.as_tensor(np.concatenate([features.apply(c.observations) for c in collected]))
+    returns = torch.as_tensor(np.concatenate([c.returns for c in collected]))
+    policy = model.policy
+    parameters = [*policy.mlp_extractor.value_net.parameters(), *policy.value_net.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    for _ in range(settings.epochs):
+        for chosen in torch.randperm(len(seen)).split(settings.batch_size):
+            values = policy.value_net(policy.mlp_extractor.forward_critic(seen[chosen]))[:, 0]
+            loss = torch.nn.functional.smooth_l1_loss(values, returns[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def _logits(model: PPO, seen: Observations) -> npt.NDArray[np.float32]:
+    policy = model.policy
+    with torch.no_grad():
+        logits: npt.NDArray[np.float32] = policy.action_net(
+            policy.mlp_extractor.forward_actor(torch.as_tensor(seen))
+        ).numpy()
+    return logits
+
+
+def _best(scores: npt.NDArray[np.float32]) -> Actions:
+    """The action of the highest score in each part, shape (N, 4)."""
+    cuts = np.cumsum(ACTION_SIZES)[:-1]
+    return np.stack([part.argmax(axis=1) for part in np.split(scores, cuts, axis=1)], axis=1)

@@ -1,0 +1,148 @@
+"""A teacher that knows the cluster model and the load to come, for a network to start from: what actions would lose.
+
+It is no policy: it reads what nobody can observe. Its losses are those of ``reward.py``, looked up in the model for the
+time that a decision is responsible for: until executors asked for now would work, and one decision beyond.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from sparkiot_policies.allocation import ACTION_SIZES, COMPRESSIONS, MIB_PER_GIB, TIERS, Allocation
+from sparkiot_policies.job import Limits
+from sparkiot_sim.arena import ClusterEnv
+from sparkiot_sim.calibration import default_calibration
+from sparkiot_sim.reward import KAPPA, factor, reference_per_hour
+from sparkiot_sim.work import WorkModel
+
+Losses = npt.NDArray[np.float32]
+
+MARGIN = 0.97
+"""Of the time that a batch may take: the rest is for what the model does not see."""
+OVERLOAD = 2.0
+"""How much worse than just missing the target it is to have no executor at all: backlogs outlive their cause."""
+WORST = 20.0
+"""Largest difference that a loss shows."""
+LAYOUT_SCALE = 10.0
+"""Memory, tier and compression differ by a few percent of the bill; scaled so that a network sees them."""
+AHEAD_S = 600.0
+"""Over which load memory, tier and compression are chosen for; they change seldom."""
+REFRESH_S = 120.0
+MOST = 40.0
+
+
+class Teacher:
+    """Losses of one environment's actions. Ask once a step."""
+
+    def __init__(self, env: ClusterEnv) -> None:
+        self._env = env
+        self._calibration = default_calibration()
+        setting = env.setting
+        job, trigger = setting.job, setting.profile.trigger_interval_s
+        target = job.objectives.latency_target_ms / 1000
+        # Batches may run late as long as two of them, the one waited for and the own, fit into the target.
+        self._span = target / 2 if target >= 2 * trigger else trigger
+        self._budget = MARGIN * (self._span if target >= 2 * trigger else target - trigger)
+        self._reference = reference_per_hour(job, setting.profile, setting.workload)
+        self._startup_s = self._calibration.preset(setting.preset).startup_s.value
+        self._layout = np.zeros(sum(ACTION_SIZES[1:]), dtype=np.float32)
+        self._layout_until = -np.inf
+
+    def losses(self) -> Losses:
+        """What each action of each part would lose against the best one, shape (35,), aligned with the logits."""
+        now = self._env.simulated.now
+        if now >= self._layout_until:
+            self._layout = self._layout_losses(now)
+            self._layout_until = now + REFRESH_S
+        return np.concatenate((self._executor_losses(now), self._layout))
+
+    def _executor_losses(self, now: float) -> Losses:
+        env, cluster = self._env, self._env.simulated.cluster
+        model = self._model(cluster.allocation)
+        interval = env.setting.job.interval_s
+        near = self._needed(model, now, now + self._startup_s, pieces=3)
+        far = self._needed(model, now + self._startup_s, now + self._startup_s + 1.5 * interval, pieces=2)
+        counts = np.arange(1, ACTION_SIZES[0] + 1)
+        late = _late(np.minimum(counts, max(cluster.pool.running, 1)), near) + _late(counts, far)
+        weights = env.evaluation.weights
+        price = env.setting.job.prices.compute_per_hour(1, cluster.allocation.memory_mib)
+        losses = factor(weights.cost) * counts * price / self._reference + KAPPA * factor(weights.latency) * late
+        return _above_best(losses)
+
+    def _needed(self, model: WorkModel, begin: float, end: float, *, pieces: int) -> npt.NDArray[np.int64]:
+        """Fewest executors that keep the target at the peak of each piece of a time."""
+        workload, edges = self._env.setting.workload, np.linspace(begin, end, pieces + 1).tolist()
+        most = min(self._env.setting.job.limits.max_executors, ACTION_SIZES[0])
+        return np.array(
+            [
+                min(int(np.ceil(self._executors(model, workload.peak(a, b)))), most)
+                for a, b in pairwise(edges)
+            ]
+        )
+
+    def _executors(self, model: WorkModel, rate: float) -> float:
+        """Executors, as a real number of at least 1, that process a rate within the budget; MOST if none do."""
+        cluster = self._env.simulated.cluster
+        rows, state, temperature = rate * self._span, cluster.state_mib, cluster.temperature
+        low, high = 1.0, MOST
+        if model.batch(rows=rows, state_mib=state, executors=low, temperature=temperature).duration_s <= self._budget:
+            return low
+        for _ in range(8):
+            middle = (low + high) / 2
+            work = model.batch(rows=rows, state_mib=state, executors=middle, temperature=temperature)
+            low, high = (low, middle) if work.duration_s <= self._budget else (middle, high)
+        return high
+
+    def _layout_losses(self, now: float) -> Losses:
+        """Losses of memory, tier and compression: the bill under each, the others chosen at their best."""
+        setting, limits = self._env.setting, self._env.setting.job.limits
+        rate = setting.workload.arrivals(now, now + AHEAD_S) / AHEAD_S
+        bills = np.full(ACTION_SIZES[1:], np.inf)
+        for index in np.ndindex(*ACTION_SIZES[1:]):
+            memory, tier, compression = index
+            allocation = Allocation(
+                executors=1,
+                memory_mib=(memory + 1) * MIB_PER_GIB,
+                tier=TIERS[tier],
+                compression=COMPRESSIONS[compression],
+            )
+            if _allowed(limits, allocation):
+                bills[index] = self._bill(allocation, rate)
+        parts = (bills.min(axis=(1, 2)), bills.min(axis=(0, 2)), bills.min(axis=(0, 1)))
+        return np.concatenate([_above_best(LAYOUT_SCALE * part / self._reference) for part in parts])
+
+    def _bill(self, allocation: Allocation, rate: float) -> float:
+        """$/h of a steady rate under an allocation's memory, tier and compression."""
+        job, model = self._env.setting.job, self._model(allocation)
+        stored = model.batch(rows=rate, state_mib=0.0, executors=1, temperature=0.0).shuffle_gib
+        compute = job.prices.compute_per_hour(self._executors(model, rate), allocation.memory_mib)
+        return compute + stored * 3600 * job.prices.shuffle_gib[allocation.tier]
+
+    def _model(self, allocation: Allocation) -> WorkModel:
+        return WorkModel(
+            profile=self._env.setting.profile,
+            calibration=self._calibration,
+            allocation=replace(allocation, executors=1),
+        )
+
+
+def _allowed(limits: Limits, allocation: Allocation) -> bool:
+    return (
+        limits.min_memory_mib <= allocation.memory_mib <= limits.max_memory_mib
+        and allocation.tier in limits.tiers
+        and allocation.compression in limits.compressions
+    )
+
+
+def _late(counts: npt.NDArray[np.int64], needed: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Share of the pieces for which each count is too small, more the farther it is off; shape of counts."""
+    missing = np.maximum(needed[None] - counts[:, None], 0) / needed[None]
+    late: npt.NDArray[np.float64] = ((missing > 0) + OVERLOAD * missing).mean(axis=1)
+    return late
+
+
+def _above_best(losses: npt.NDArray[np.float64]) -> Losses:
+    above: Losses = np.minimum(losses - losses.min(), WORST).astype(np.float32)
+    return above
