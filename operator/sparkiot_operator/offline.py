@@ -15,7 +15,8 @@ from sparkiot_policies.errors import PolicyError
 from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.learned import LearnedMetaController, LearnedPolicy
 from sparkiot_policies.policy import MetaController, Policy
-from sparkiot_policies.rules import RULES, rule
+from sparkiot_policies.rules import HPA, RULES, rule
+from sparkiot_policies.rules.hpa import kubernetes_limits
 from sparkiot_sim.episode import Episode, run_episode
 from sparkiot_sim.timeline import Timeline
 from sparkiot_sim.trace import TraceError, read_trace
@@ -148,11 +149,13 @@ def load_workload(job: OfflineJob, *, trace: Path | None, mean_rate: float | Non
 def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float | None, origin: float) -> Run:
     """Play a job from ``origin`` (epoch seconds). policy: see ``find_policy``; None for the job's own.
 
+    A rival named HPA keeps the pace of Kubernetes' own, which knows none of the job's steps and cool-downs.
     duration_s: seconds of job time; None for the job's own, else one cycle of the load.
     Raises OfflineError: the policy cannot be loaded, or the run is shorter than one interval.
     """
     stated = job.simulation.duration
-    duration = duration_s or (seconds(stated) if stated else load.workload.duration_s)
+    own = seconds(stated) if stated else load.workload.duration_s
+    duration = own if duration_s is None else duration_s
     if duration < job.job.interval_s:
         raise OfflineError(f"a run of {duration:g} s is shorter than one interval of {job.job.interval_s:g} s")
     try:
@@ -160,11 +163,14 @@ def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float |
         fallback = rule(job.spec.policy.fallback)
     except PolicyError as error:
         raise OfflineError(str(error)) from error
+    decided = job.job
+    if policy == HPA.NAME:
+        decided = replace(decided, limits=kubernetes_limits(decided.limits))
     workload = starting_at(load.workload, origin)
     simulated = simulated_job(job.simulation, workload, allocation=job.job.initial, start=origin)
     begun = time.perf_counter()
     episode = run_episode(
-        job=job.job,
+        job=decided,
         simulated=simulated,
         policy=chosen,
         fallback=fallback,
@@ -172,7 +178,7 @@ def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float |
         duration_s=duration,
         start=origin,
     )
-    return Run(job, policy or job.spec.policy.name, episode, time.perf_counter() - begun)
+    return Run(replace(job, job=decided), policy or job.spec.policy.name, episode, time.perf_counter() - begun)
 
 
 def find_policy(name: str) -> Policy:

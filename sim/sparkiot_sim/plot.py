@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from sparkiot_policies.allocation import TIERS
 
@@ -62,7 +62,7 @@ def _draw_executors(axes: Axes, hours: Column, t: Timeline) -> None:
             )
     axes.step(hours, t.wanted, where="post", color=WANTED, linewidth=0.8, label="wanted")
     axes.step(hours, t.running, where="post", color=RUNNING, linewidth=1.2, label="running")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(np.nanmax(t.wanted), np.nanmax(t.running), 1))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -70,4 +70,6 @@ def _draw_latency(axes: Axes, hours: Column, t: Timeline) -> None:
     axes.plot(hours, t.latency_ms / 1000, color=LATENCY, linewidth=0.9, label="latency")
     axes.axhline(t.latency_target_ms / 1000, color=OBJECTIVE, linewidth=1, linestyle="--", label="objective")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

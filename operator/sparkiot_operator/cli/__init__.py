@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from . import policy
+from .demo import demo
 from .dev import dev
 from .explain import explain
+from .operator import operator
 from .replay import replay
 from .simulate import simulate
 from .top import top
@@ -38,8 +41,9 @@ def root(
     """Only the options that come before every subcommand."""
 
 
-for command in (dev, simulate, replay, explain, top):
+for command in (demo, dev, operator, simulate, replay, explain, top):
     app.command()(command)
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

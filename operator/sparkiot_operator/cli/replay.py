@@ -44,8 +44,9 @@ def replay(
 
     try:
         chosen, acting = find_policy(policy), rule(fallback)
-        meta = LearnedMetaController(library.load(meta_controller))
-        records = (record for record in read_audit(audit) if job in (None, str(record.ref)))
+        records = [record for record in read_audit(audit) if job in (None, str(record.ref))]
+        free = any(record.job.objectives.weights is None for record in records)
+        meta = LearnedMetaController(library.load(meta_controller)) if free else None
         results = list(replay_records(records, chosen, fallback=acting, meta=meta))
     except FileNotFoundError as error:
         fail(f"{error.filename}: does not exist")
