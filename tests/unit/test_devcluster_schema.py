@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support_apiserver import gauge, gauge_crd
 
 from sparkiot_sim.devcluster.celfunctions import parse_quantity
-from sparkiot_sim.devcluster.rules import RuleError, escape
+from sparkiot_sim.devcluster.rules import SchemaError, escape
 from sparkiot_sim.devcluster.schema import StructuralSchema
 
 Obj = dict[str, Any]
@@ -124,7 +124,7 @@ def test_reserved_property_names_are_escaped() -> None:
     "rule", ["self.a ==", "nothing(self.a)", "self.a == other", "self.all(x, x > y)", "url(self.q).getHost() == 'a'"]
 )
 def test_rules_that_cannot_compile(rule: str) -> None:
-    with pytest.raises(RuleError, match=r"x-kubernetes-validations: Invalid value: .* compilation failed"):
+    with pytest.raises(SchemaError, match=r"x-kubernetes-validations: Invalid value: .* compilation failed"):
         rule_schema(rule)
 
 
@@ -139,3 +139,18 @@ def test_quantities(text: str, number: float) -> None:
 def test_what_is_no_quantity(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         parse_quantity(text)
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"properties": [1]}, "properties: must be an object"),
+        ({"properties": {"a": 3}}, r"properties\[a\]: must be an object"),
+        ({"items": {"type": "text"}}, 'items.type: Unsupported value: "text"'),
+        ({"pattern": "("}, "pattern: Invalid value"),
+        ({"additionalProperties": {"$ref": "#/x"}}, "references are not structural"),
+    ],
+)
+def test_schemas_that_are_not_structural(schema: Obj, words: str) -> None:
+    with pytest.raises(SchemaError, match=words):
+        StructuralSchema(schema)

@@ -3,6 +3,7 @@
 import re
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +12,53 @@ import orjson
 from sparkiot_sim.devcluster import registry
 from sparkiot_sim.devcluster.errors import FieldError, Obj, bad_request, conflict, invalid
 from sparkiot_sim.devcluster.resources import CRDS, Resource
+from sparkiot_sim.devcluster.schema import StructuralSchema
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _PATH_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%]+")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?")
+_TEXT, _TEXTS = {"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}
+_OWNER = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "name", "uid"],
+    "properties": {
+        **dict.fromkeys(("apiVersion", "kind", "name", "uid"), _TEXT),
+        "blockOwnerDeletion": {"type": "boolean"},
+    },
+}
+_METADATA = StructuralSchema(
+    {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("name", "generateName", "namespace", "uid", "resourceVersion"), _TEXT),
+            **dict.fromkeys(("labels", "annotations"), _TEXTS),
+            "finalizers": {"type": "array", "items": _TEXT},
+            "ownerReferences": {"type": "array", "items": _OWNER},
+            "managedFields": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        **dict.fromkeys(("manager", "apiVersion", "subresource", "time"), _TEXT),
+                        "operation": {"type": "string", "enum": ["Apply", "Update"]},
+                        "fieldsV1": {"type": "object"},
+                    },
+                },
+            },
+        },
+    }
+)
+_DELETE_OPTIONS = StructuralSchema(
+    {
+        "type": "object",
+        "properties": {
+            "propagationPolicy": {"type": "string", "enum": ["Background", "Foreground", "Orphan"]},
+            "orphanDependents": {"type": "boolean"},
+            "preconditions": _TEXTS,
+        },
+    }
+)
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # without vowels: no words come out, as in Kubernetes
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
@@ -45,8 +88,11 @@ def check_identity(resource: Resource, namespace: str, name: str | None, body: A
     meta = body.setdefault("metadata", {})
     if not isinstance(meta, dict):
         raise bad_request("metadata must be an object")
-    for key in ("labels", "annotations", "finalizers", "ownerReferences", "managedFields"):
-        if key in meta and not meta[key] and key != "managedFields":
+    for key in [key for key, value in meta.items() if value is None]:
+        del meta[key]
+    _refuse("metadata", _METADATA.validate(meta, None))
+    for key in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if key in meta and not meta[key]:
             del meta[key]
     if resource.namespaced:
         if meta.setdefault("namespace", namespace) != namespace:
@@ -55,6 +101,20 @@ def check_identity(resource: Resource, namespace: str, name: str | None, body: A
         meta.pop("namespace", None)
     if name is not None and meta.setdefault("name", name) != name:
         raise bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
+
+
+def delete_options(body: Any) -> Obj:
+    """The DeleteOptions in a request's body, which may be empty. Raises ApiError 400 for anything else."""
+    if not isinstance(body or {}, dict):
+        raise bad_request("the body of a delete is a DeleteOptions object")
+    options: Obj = {key: value for key, value in (body or {}).items() if value is not None}
+    _refuse("DeleteOptions", _DELETE_OPTIONS.validate(options, None))
+    return options
+
+
+def _refuse(what: str, errors: Sequence[FieldError]) -> None:
+    if errors:
+        raise bad_request("; ".join(f"{what}.{error.field}: {error.message}" for error in errors))
 
 
 def generate_name(meta: Obj) -> None:
@@ -147,10 +207,9 @@ def _report_unknown(resource: Resource, unknown: list[str], options: WriteOption
 def _metadata_errors(resource: Resource, meta: Obj) -> list[FieldError]:
     errors: list[FieldError] = []
 
-    def check(field_path: str, value: Any, pattern: re.Pattern[str], what: str) -> None:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            shown = orjson.dumps(value).decode()
-            errors.append(FieldError(field_path, "FieldValueInvalid", f"Invalid value: {shown}: {what}"))
+    def check(field_path: str, value: str, pattern: re.Pattern[str], what: str) -> None:
+        if not pattern.fullmatch(value):
+            errors.append(FieldError(field_path, "FieldValueInvalid", f'Invalid value: "{value}": {what}'))
 
     if not meta.get("name"):
         message = "Required value: name or generateName is required"
@@ -166,9 +225,6 @@ def _metadata_errors(resource: Resource, meta: Obj) -> list[FieldError]:
     for key, value in (meta.get("labels") or {}).items():
         check("metadata.labels", key, _LABEL_KEY, "name part must consist of alphanumeric characters, '-', '_' or '.'")
         check("metadata.labels", value, _LABEL_VALUE, "a valid label must be at most 63 alphanumerics, '-', '_' or '.'")
-    for value in (meta.get("annotations") or {}).values():
-        if not isinstance(value, str):
-            raise bad_request(f"metadata.annotations: {orjson.dumps(value).decode()} is not a string")
     return errors
 
 

@@ -11,7 +11,7 @@ import orjson
 import yaml
 from aiohttp import web
 
-from sparkiot_sim.devcluster import discovery, openapi, scale
+from sparkiot_sim.devcluster import admission, discovery, openapi, scale
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api, Selection
 from sparkiot_sim.devcluster.errors import (
@@ -258,7 +258,7 @@ class Http:
         return scale.read(target.resource, obj) if target.subresource == "scale" else obj
 
     async def _delete(self, request: web.Request, target: Target) -> web.Response:
-        options: Obj = (await _body(request) if request.can_read_body else None) or {}
+        options = admission.delete_options(await _body(request) if request.can_read_body else None)
         for name in ("propagationPolicy", "dryRun", "orphanDependents"):
             if name in request.query:
                 options.setdefault(name, request.query[name])

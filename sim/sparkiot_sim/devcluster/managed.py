@@ -100,7 +100,10 @@ def read_owned(meta: Obj) -> Owned:
         if not entry:
             continue  # `managedFields: [{}]` is how a client gives up all ownership
         who = Manager(
-            entry.get("manager", "unknown"), entry["operation"], entry["apiVersion"], entry.get("subresource", "")
+            entry.get("manager", "unknown"),
+            entry.get("operation", "Update"),
+            entry.get("apiVersion", ""),
+            entry.get("subresource", ""),
         )
         owned[who] = (_paths(entry.get("fieldsV1") or {}, ()), entry.get("time", ""))
     return owned
@@ -117,8 +120,8 @@ def write_owned(meta: Obj, owned: Owned) -> None:
     meta["managedFields"] = entries
 
 
-def _paths(node: Obj, path: Path) -> set[Path]:
-    if not node:
+def _paths(node: Any, path: Path) -> set[Path]:
+    if not node or not isinstance(node, dict):
         return {path} if path else set()
     found: set[Path] = set()
     for step, sub in node.items():

@@ -4,11 +4,47 @@ from collections.abc import Iterable
 
 from sparkiot_sim.devcluster.errors import FieldError, Obj, invalid
 from sparkiot_sim.devcluster.resources import AGE, BUILT_IN, CRDS, Column, Resource, ScalePaths
-from sparkiot_sim.devcluster.rules import RuleError
+from sparkiot_sim.devcluster.rules import SchemaError
 from sparkiot_sim.devcluster.schema import StructuralSchema
 from sparkiot_sim.devcluster.store import Change, Store
+from sparkiot_sim.devcluster.tables import json_path
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"  # finalizer: the custom resources go before their CRD
+
+_TEXT, _FLAG = {"type": "string", "minLength": 1}, {"type": "boolean"}
+_TEXTS = {"type": "array", "items": _TEXT}
+
+
+def _shape(required: tuple[str, ...], **properties: Obj) -> Obj:
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+_NAMES = _shape(
+    ("plural", "kind"), plural=_TEXT, kind=_TEXT, singular=_TEXT, listKind=_TEXT, shortNames=_TEXTS, categories=_TEXTS
+)
+_SCALE = _shape(
+    ("specReplicasPath", "statusReplicasPath"),
+    specReplicasPath=_TEXT, statusReplicasPath=_TEXT, labelSelectorPath={"type": "string"},
+)  # fmt: skip
+_COLUMN = _shape(("name", "type", "jsonPath"), name=_TEXT, type=_TEXT, jsonPath=_TEXT, priority={"type": "integer"})
+_VERSION = _shape(
+    ("name", "served", "storage", "schema"),
+    name=_TEXT,
+    served=_FLAG,
+    storage=_FLAG,
+    schema=_shape(("openAPIV3Schema",), openAPIV3Schema={"type": "object"}),
+    subresources=_shape((), status={"type": "object"}, scale=_SCALE),
+    additionalPrinterColumns={"type": "array", "items": _COLUMN},
+    selectableFields={"type": "array", "items": _shape(("jsonPath",), jsonPath=_TEXT)},
+)
+_SPEC = _shape(
+    ("group", "scope", "names", "versions"),
+    group=_TEXT,
+    scope={"type": "string", "enum": ["Cluster", "Namespaced"]},
+    names=_NAMES,
+    versions={"type": "array", "minItems": 1, "items": _VERSION},
+)
+_MANIFEST = StructuralSchema(_shape(("spec",), spec=_SPEC))  # what of a CRD's manifest is read here
 
 
 class Registry:
@@ -59,19 +95,19 @@ def admit(crd: Obj, now: str) -> None:
     Raises ApiError 422 that lists what is wrong, down to the CEL rule that does not compile.
     """
     name = crd["metadata"]["name"]
-    spec = crd.get("spec") or {}
-    errors = list(_check(name, spec))
+    errors = _MANIFEST.validate({"spec": crd.get("spec")}, None) or list(_check(name, crd["spec"]))
     if not errors:
-        names = spec["names"]
+        names = crd["spec"]["names"]
         names.setdefault("singular", names["kind"].lower())
         names.setdefault("listKind", f"{names['kind']}List")
-        spec.setdefault("conversion", {"strategy": "None"})
+        crd["spec"].setdefault("conversion", {"strategy": "None"})
         try:
             served_by(crd)
-        except RuleError as error:
+        except SchemaError as error:
             errors = [FieldError("spec.versions", "FieldValueInvalid", str(error))]
     if errors:
         raise invalid("CustomResourceDefinition", "apiextensions.k8s.io", name, errors)
+    spec = crd["spec"]
     stored = [version["name"] for version in spec["versions"] if version.get("storage")]
     status = crd.setdefault("status", {})
     status["acceptedNames"] = spec["names"]
@@ -88,32 +124,29 @@ def admit(crd: Obj, now: str) -> None:
 
 
 def _check(name: str, spec: Obj) -> Iterable[FieldError]:
-    names, versions = spec.get("names") or {}, spec.get("versions") or []
-    for field, held in (("spec.group", spec.get("group")), ("spec.names.plural", names.get("plural")),
-                        ("spec.names.kind", names.get("kind")), ("spec.versions", versions)):  # fmt: skip
-        if not held:
-            yield FieldError(field, "FieldValueRequired", "Required value")
-    if spec.get("scope") not in ("Namespaced", "Cluster"):
-        message = f'Unsupported value: "{spec.get("scope")}": supported values: "Cluster", "Namespaced"'
-        yield FieldError("spec.scope", "FieldValueNotSupported", message)
-    wanted = f"{names.get('plural')}.{spec.get('group')}"
+    names, versions = spec["names"], spec["versions"]
+    wanted = f"{names['plural']}.{spec['group']}"
     if name != wanted:
         message = f'Invalid value: "{name}": must be spec.names.plural+"."+spec.group'
         yield FieldError("metadata.name", "FieldValueInvalid", message)
-    if versions and sum(bool(version.get("storage")) for version in versions) != 1:
+    if sum(version["storage"] for version in versions) != 1:
         message = "Invalid value: must have exactly one version marked as storage version"
         yield FieldError("spec.versions", "FieldValueInvalid", message)
     for index, version in enumerate(versions):
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
-        where = f"spec.versions[{index}].schema.openAPIV3Schema"
-        if not schema:
-            yield FieldError(where, "FieldValueRequired", "Required value: schemas are required")
-        elif schema.get("type") != "object":
-            yield FieldError(f"{where}.type", "FieldValueInvalid", "Invalid value: must be object at the root")
+        where = f"spec.versions[{index}]"
+        if version["schema"]["openAPIV3Schema"].get("type") != "object":
+            message = "Invalid value: must be object at the root"
+            yield FieldError(f"{where}.schema.openAPIV3Schema.type", "FieldValueInvalid", message)
+        for place, column in enumerate(version.get("additionalPrinterColumns") or ()):
+            try:
+                json_path({}, column["jsonPath"])
+            except ValueError as error:
+                field = f"{where}.additionalPrinterColumns[{place}].jsonPath"
+                yield FieldError(field, "FieldValueInvalid", f"Invalid value: {error}")
 
 
 def served_by(crd: Obj) -> tuple[Resource, ...]:
-    """One resource for each served version. Raises RuleError when a CEL rule does not compile."""
+    """One resource for each served version. Raises SchemaError when a schema or a CEL rule cannot be used."""
     return tuple(_resource(crd["spec"], version) for version in crd["spec"]["versions"] if version.get("served"))
 
 

@@ -27,8 +27,8 @@ _ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__sl
 _REASONS = {"FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"}
 
 
-class RuleError(ValueError):
-    """A rule of a CRD cannot be used; the message names the rule and the schema path."""
+class SchemaError(ValueError):
+    """A schema or one of its rules cannot be used; the message names the place in the schema."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Rule:
     def of(entry: Obj, path: str) -> "Rule":
         reason = entry.get("reason", "FieldValueInvalid")
         if reason not in _REASONS:
-            raise RuleError(f"{path}: reason {reason!r} is not one of {', '.join(sorted(_REASONS))}")
+            raise SchemaError(f"{path}: reason {reason!r} is not one of {', '.join(sorted(_REASONS))}")
         text = str(entry.get("rule", ""))
         return Rule(
             program=_compile(text, path),
@@ -66,13 +66,13 @@ def _compile(text: str, path: str) -> cel.Program:
     try:
         program = cel.compile(text)
     except ValueError as error:
-        raise RuleError(f"{path}: Invalid value: {text!r}: compilation failed: {error}") from error
+        raise SchemaError(f"{path}: Invalid value: {text!r}: compilation failed: {error}") from error
     functions = {name for name in program.functions() if name.isidentifier()} - FUNCTIONS.keys() - _BUILT_IN_FUNCTIONS
     bound = {match[1] for match in _COMPREHENSION.finditer(text)}
     variables = {name for name in program.variables() if name.isidentifier()} - bound - _VARIABLES
     if unknown := functions | variables:
         names = ", ".join(f"'{name}'" for name in sorted(unknown))
-        raise RuleError(f"{path}: Invalid value: {text!r}: compilation failed: undeclared reference to {names}")
+        raise SchemaError(f"{path}: Invalid value: {text!r}: compilation failed: undeclared reference to {names}")
     return program
 
 
@@ -88,7 +88,7 @@ class RuleTree:
 
     @staticmethod
     def of(schema: Obj, path: str) -> "RuleTree":
-        """Raises RuleError when a rule cannot compile."""
+        """Raises SchemaError when a rule cannot compile."""
         rules = tuple(Rule.of(entry, f"{path}.x-kubernetes-validations") for entry in _entries(schema))
         subtrees = {
             name: RuleTree.of(sub, f"{path}.properties[{name}]")

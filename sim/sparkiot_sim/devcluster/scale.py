@@ -31,13 +31,16 @@ def write(resource: Resource, obj: Obj, body: Any) -> Obj:
     paths = _paths(resource)
     if not isinstance(body, dict) or body.get("kind", "Scale") != "Scale":
         raise bad_request("the object provided is not a Scale of autoscaling/v1")
-    replicas = (body.get("spec") or {}).get("replicas", 0)
+    spec, meta = body.get("spec") or {}, body.get("metadata") or {}
+    if not isinstance(spec, dict) or not isinstance(meta, dict):
+        raise bad_request("spec and metadata of a Scale are objects")
+    replicas = spec.get("replicas", 0)
     name = obj["metadata"]["name"]
     if not isinstance(replicas, int) or replicas < 0:
         message = f"Invalid value: {replicas}: should be a non-negative integer"
         error = FieldError("spec.replicas", "FieldValueInvalid", message)
         raise invalid("Scale", "autoscaling", name, [error])
-    sent = (body.get("metadata") or {}).get("resourceVersion")
+    sent = meta.get("resourceVersion")
     if sent not in (None, "", obj["metadata"]["resourceVersion"]):
         why = "the object has been modified; please apply your changes to the latest version and try again"
         raise conflict(resource.plural, resource.group, name, why)

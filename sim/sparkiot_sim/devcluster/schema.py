@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from sparkiot_sim.devcluster.errors import FieldError, Obj
-from sparkiot_sim.devcluster.rules import RuleTree
+from sparkiot_sim.devcluster.rules import RuleTree, SchemaError
 
 MISSING: Any = object()
 _IMPLICIT = ("apiVersion", "kind", "metadata")  # present in every object, whether or not the schema lists them
@@ -23,10 +23,11 @@ _IMPLICIT = ("apiVersion", "kind", "metadata")  # present in every object, wheth
 class StructuralSchema:
     """An `openAPIV3Schema` with its CEL rules compiled.
 
-    Raises RuleError when a rule cannot compile.
+    Raises SchemaError when it is not structural or a rule cannot compile.
     """
 
     def __init__(self, schema: Obj) -> None:
+        _check_structure(schema, "openAPIV3Schema")
         self.root = schema
         self._rules = RuleTree.of(schema, "")
 
@@ -43,6 +44,29 @@ class StructuralSchema:
         errors = list(_validate(self.root, obj, MISSING if old is None else old, ""))
         # Rules may count on types: they only run on an object that fits its schema.
         return errors or list(self._rules.evaluate(obj, MISSING if old is None else old, "", MISSING))
+
+
+def _check_structure(schema: Any, path: str) -> None:
+    """Raises SchemaError where the rest of this module could not make sense of the schema."""
+    if not isinstance(schema, dict):
+        raise SchemaError(f"{path}: must be an object")
+    if "$ref" in schema:
+        raise SchemaError(f"{path}.$ref: Forbidden: references are not structural")
+    if "type" in schema and schema["type"] not in _TYPES:
+        raise SchemaError(f'{path}.type: Unsupported value: "{schema["type"]}"')
+    try:
+        re.compile(schema.get("pattern", ""))
+    except (re.error, TypeError) as error:
+        raise SchemaError(f"{path}.pattern: Invalid value: {error}") from error
+    properties, extra = schema.get("properties") or {}, schema.get("additionalProperties")
+    if not isinstance(properties, dict):
+        raise SchemaError(f"{path}.properties: must be an object")
+    for name, sub in properties.items():
+        _check_structure(sub, f"{path}.properties[{name}]")
+    if extra is not None and not isinstance(extra, bool):
+        _check_structure(extra, f"{path}.additionalProperties")
+    if "items" in schema:
+        _check_structure(schema["items"], f"{path}.items")
 
 
 def child(path: str, name: str) -> str:
