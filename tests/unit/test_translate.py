@@ -110,3 +110,47 @@ def test_unknown_time_zone() -> None:
 def test_not_a_number_is_refused(number: float) -> None:
     (problem,) = problems(simulation={"workload": {"generator": {"kind": "Healthcare", "meanRate": number}}})
     assert problem.startswith("spec.simulation.workload.generator.meanRate: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "value", "message"),
+    [
+        ({"scaling": {"executors": {"min": 5, "max": 2}}}, "scaling.executors.min", "5", "exceed max"),
+        (
+            {"scaling": {"executors": {"max": 2, "override": 3}}},
+            "scaling.executors.override",
+            "3",
+            "between min and max",
+        ),
+        ({"scaling": {"memory": {"min": "2Gi", "max": "1024Mi"}}}, "scaling.memory.min", "'2Gi'", "exceed max"),
+        ({"scaling": {"interval": "10ms"}}, "scaling.interval", "'10ms'", "1s to 1h"),
+        ({"scaling": {"interval": "5m", "metricsWindow": "1m"}}, "scaling.metricsWindow", "'1m'", "shorter"),
+        ({"objectives": {"latency": {"target": "0s"}}}, "objectives.latency.target", "'0s'", "1ms to 24h"),
+        (
+            {"objectives": {"weights": {"cost": 0.5, "latency": 0.5, "throughput": 0.5}}},
+            "objectives.weights",
+            "{'cost'",
+            "sum to 1",
+        ),
+        ({"backend": "Spark"}, "application", "nothing", "backend Spark needs application"),
+        (
+            {"application": {"image": "spark:1", "mainApplicationFile": "local:///a.py"}},
+            "application.checkpointLocation",
+            "nothing",
+            "without a checkpoint",
+        ),
+        ({"simulation": {"workload": {}}}, "simulation.workload", "{}", "exactly one"),
+    ],
+)
+def test_what_spans_fields_is_checked_without_an_api_server_too(
+    fields: dict[str, Any], field: str, value: str, message: str
+) -> None:
+    (problem,) = problems(**fields)
+    assert problem.startswith(f"spec.{field}: ")
+    assert f"found {value}" in problem
+    assert message in problem
+
+
+def test_whole_numbers_are_weights_too() -> None:
+    weights = {"cost": 1, "latency": 0, "throughput": 0}
+    assert parse_spec(spec_with(objectives={"weights": weights})).objectives.weights is not None

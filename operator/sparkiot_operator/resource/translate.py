@@ -1,16 +1,20 @@
 """From a resource's ``spec`` to the values that decisions know. Pure; what is wrong comes back as problems."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from pydantic import ValidationError
 
+from sparkiot_operator.crd import build_crd
 from sparkiot_policies.allocation import Allocation, Compression, Tier, parse_memory
 from sparkiot_policies.job import ExcludedPeriod, Job, Limits
 from sparkiot_policies.objectives import Objectives, Weights, pinned_weights
+from sparkiot_sim.devcluster.schema import StructuralSchema
 
 from .base import seconds
 from .spec import Edge, ExcludedPeriodSpec, ObjectivesSpec, Scaling, Shuffle, SparkIoTJobSpec
@@ -48,7 +52,7 @@ def parse_spec(spec: Mapping[str, Any]) -> SparkIoTJobSpec:
         parsed = SparkIoTJobSpec.model_validate(_without_nulls(spec))
     except ValidationError as error:
         raise InvalidSpecError([_problem(e) for e in error.errors(include_url=False)]) from None
-    if problems := _time_zone_problems(parsed.scaling.excluded_periods):
+    if problems := [*_rule_problems(spec), *_time_zone_problems(parsed.scaling.excluded_periods)]:
         raise InvalidSpecError(problems)
     return parsed
 
@@ -136,6 +140,28 @@ def _excluded(period: ExcludedPeriodSpec) -> ExcludedPeriod:
     )
 
 
+@cache
+def _schema() -> StructuralSchema:
+    return StructuralSchema(build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"])
+
+
+def _rule_problems(spec: Mapping[str, Any]) -> list[SpecProblem]:
+    """What breaks the CRD's own CEL rules, which an API server before 1.25 does not check."""
+    defaulted = copy.deepcopy(_without_nulls(spec))
+    _schema().apply_defaults(defaulted)
+    return [
+        SpecProblem(f"spec.{e.field}", _shown(_at(defaulted, e.field)), e.message.rpartition('": ')[2])
+        for e in _schema().validate(defaulted, None)
+    ]
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a path such as ``scaling.executors.min``, None where there is none."""
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
 def _time_zone_problems(periods: list[ExcludedPeriodSpec]) -> list[SpecProblem]:
     known = available_timezones() if periods else set()
     return [
@@ -156,5 +182,9 @@ def _without_nulls(value: Any) -> Any:
 
 def _problem(error: Mapping[str, Any]) -> SpecProblem:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
-    value = "a missing field" if error["type"] == "missing" else repr(error["input"])
-    return SpecProblem(f"spec{path}", value if len(value) < 120 else value[:117] + "...", error["msg"])
+    return SpecProblem(f"spec{path}", _shown(None if error["type"] == "missing" else error["input"]), error["msg"])
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) < 120 else text[:117] + "..."
