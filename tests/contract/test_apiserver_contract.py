@@ -350,6 +350,15 @@ async def test_lists_with_keys_merge_by_item(server: Server) -> None:
     assert left["spec"]["channels"] == [{"name": "b", "rate": 2}]
 
 
+async def test_pruned_fields_are_nobodys(server: Server) -> None:
+    need(server, 25, "field validation")
+    body = gauge(unique(), nonsense=1)
+    applied = await server.apply(f"{server.path}/{body['metadata']['name']}", body, "one", fieldValidation="Warn")
+    fields = applied.ok()["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]
+    assert set(fields) - {"."} == {"f:unit"}
+    assert sum("spec.nonsense" in text for text in applied.warnings) == 1
+
+
 async def test_apply_needs_a_manager(server: Server) -> None:
     body = gauge(unique())
     refused = await server.patch(f"{server.path}/{body['metadata']['name']}", body, "apply-patch+yaml")

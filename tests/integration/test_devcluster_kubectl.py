@@ -268,6 +268,19 @@ def test_objects_survive_a_kill(tmp_path: Path) -> None:
     assert second.kubeconfig.stat().st_mode & 0o777 == 0o600
 
 
+def test_it_stops_while_clients_watch(tmp_path: Path) -> None:
+    server = DevProcess(tmp_path, "--port", "0").ready()
+    env = {**os.environ, "KUBECONFIG": str(server.kubeconfig)}
+    run_kubectl(server.kubeconfig, "create", "configmap", "c")
+    command = [kubectl_path(), "get", "cm", "-w"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as watching:
+        assert watching.stdout
+        assert watching.stdout.readline().split()[0] == "NAME"
+        code, _, err = server.end(signal.SIGINT)
+        watching.terminate()
+    assert (code, err) == (0, "")
+
+
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with DevCluster.in_thread() as running:
         port = running.url.rpartition(":")[2]

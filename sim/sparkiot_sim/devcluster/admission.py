@@ -182,9 +182,8 @@ def _copy_key(source: Obj, target: Obj, key: str) -> None:
 def conform(resource: Resource, obj: Obj, before: Obj | None, options: WriteOptions, now: str) -> None:
     """Prunes, defaults and validates `obj` in place. Raises ApiError 400 (strict decoding) or 422 (invalid)."""
     errors = list(_metadata_errors(resource, obj["metadata"]))
+    drop_unknown(resource, obj, options)
     if resource.schema:
-        unknown = resource.schema.prune(obj)
-        _report_unknown(resource, unknown, options)
         resource.schema.apply_defaults(obj)
         errors += resource.schema.validate(obj, before)
     if errors:
@@ -193,8 +192,9 @@ def conform(resource: Resource, obj: Obj, before: Obj | None, options: WriteOpti
         registry.admit(obj, now)
 
 
-def _report_unknown(resource: Resource, unknown: list[str], options: WriteOptions) -> None:
-    texts = [f'unknown field "{path}"' for path in unknown]
+def drop_unknown(resource: Resource, obj: Obj, options: WriteOptions) -> None:
+    """Prunes `obj` in place, and says so as the request wants it. Raises ApiError 400 when validation is Strict."""
+    texts = [f'unknown field "{path}"' for path in (resource.schema.prune(obj) if resource.schema else ())]
     if texts and options.field_validation == "Strict":
         raise bad_request(
             f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '

@@ -171,6 +171,7 @@ class Api:
         admission.check_identity(resource, key[0], key[1], config)
         if "managedFields" in config["metadata"]:
             raise bad_request("metadata.managedFields must be nil")
+        admission.drop_unknown(resource, config, options)
         who = self._manager(resource, options, "Apply", subresource)
         sent_revision = config["metadata"].pop("resourceVersion", None)
         if subresource == "status":

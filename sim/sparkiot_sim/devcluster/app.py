@@ -195,10 +195,7 @@ class Http:
         if include is not None:
             rows = [resource.view(record.load()) for record in records]
             return _json(table(resource, rows, meta, self._api.time(), include=include))
-        if resource.from_storage or resource.custom:
-            items = [orjson.dumps(resource.view(record.load())) for record in records]
-        else:
-            items = [record.raw for record in records]
+        items = [resource.encoded(record) for record in records]
         head = orjson.dumps({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta})
         return web.Response(body=head[:-1] + b',"items":[' + b",".join(items) + b"]}", content_type=_JSON)
 

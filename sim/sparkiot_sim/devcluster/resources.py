@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from sparkiot_sim.devcluster import events
 from sparkiot_sim.devcluster.errors import Obj
+from sparkiot_sim.devcluster.store import Record
 
 if TYPE_CHECKING:
     from sparkiot_sim.devcluster.schema import StructuralSchema
@@ -84,6 +87,12 @@ class Resource:
         """The stored object as this resource shows it."""
         shown = self.from_storage(stored) if self.from_storage else stored
         return shown if shown["apiVersion"] == self.api_version else {**shown, "apiVersion": self.api_version}
+
+    def encoded(self, record: Record) -> bytes:
+        """The same as JSON; as it is stored when it already has this form."""
+        if self.from_storage is None and record.api_version == self.api_version:
+            return record.raw
+        return orjson.dumps(self.view(record.load()))
 
 
 def _size(*fields: str) -> Callable[[Obj], int]:

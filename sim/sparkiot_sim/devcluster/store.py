@@ -29,6 +29,7 @@ class Record:
     raw: bytes
     key: Key
     revision: int
+    api_version: str
     uid: str
     labels: dict[str, str]
     owners: tuple[str, ...]
@@ -41,6 +42,7 @@ class Record:
             raw=orjson.dumps(obj),
             key=(meta.get("namespace") or "", meta["name"]),
             revision=int(meta["resourceVersion"]),
+            api_version=obj["apiVersion"],
             uid=meta["uid"],
             labels=meta.get("labels") or {},
             owners=tuple(owner["uid"] for owner in meta.get("ownerReferences") or ()),

@@ -117,10 +117,11 @@ class _Encoder:
             return self.event(kind, change.record.load())
         form = (kind, self._resource.api_version, self._include)
         if form not in change.encoded:
-            plain = self._include is None and not self._resource.from_storage
-            same = plain and f'"apiVersion":"{self._resource.api_version}"'.encode() in change.record.raw[:120]
-            encoded = _line(kind, change.record.raw) if same else self.event(kind, change.record.load())
-            change.encoded[form] = encoded
+            plain = self._include is None
+            line = (
+                _line(kind, self._resource.encoded(change.record)) if plain else self.event(kind, change.record.load())
+            )
+            change.encoded[form] = line
         return change.encoded[form]
 
     def event(self, kind: str, stored: Obj) -> bytes:
