@@ -1,7 +1,27 @@
 """Settings of all tests."""
 
+import os
+
+import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+
+OPTIONAL = ("beside the checkout", "KUBECONFIG is not set")
+"""Reasons that may skip a test in CI too: what no machine can be expected to have."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped test is a part that nobody checked, so it fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None:
+        return
+    skipped = [
+        r for r in reporter.stats.get("skipped", []) if not any(reason in str(r.longrepr) for reason in OPTIONAL)
+    ]
+    if skipped:
+        reporter.write_line(f"{len(skipped)} tests were skipped, and in CI nothing may be", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

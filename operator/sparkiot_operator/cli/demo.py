@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -170,14 +171,15 @@ def _report(namespace: str, files: "Folder", jobs: "list[DemoJob]", outcomes: "l
         if outcome.job == job.name
     ]
     print_rows(rows, title="share of micro-batches within 1 s, and cost of the day", headings=HEADINGS, output=output)
+    command = sys.argv[0]
     errors.print(
         f"\npicture: {files.picture}    decisions: {files.audit}    logs: {files.path}\n\n"
         "Play on with kubectl; the objects of this demo are kept:\n"
-        f"  sparkiot dev --data {files.cluster} --kubeconfig {files.kubeconfig} &\n"
-        f"  sparkiot operator --all-namespaces --kubeconfig {files.kubeconfig} --audit-dir {files.audit} &\n"
+        f"  {command} dev --data {files.cluster} --kubeconfig {files.kubeconfig} &\n"
+        f"  {command} operator --all-namespaces --kubeconfig {files.kubeconfig} --audit-dir {files.audit} &\n"
         f"  export KUBECONFIG={files.kubeconfig}\n"
         f"  kubectl -n {namespace} get sij\n"
-        f"  sparkiot explain smart-city -n {namespace} --audit {files.audit}",
+        f"  {command} explain smart-city -n {namespace} --audit {files.audit}",
         markup=False,
         soft_wrap=True,
     )
