@@ -4,6 +4,8 @@ A daemon for each SparkIoTJob runs its loop; spec edits wake it; the finalizer h
 stopped.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +34,9 @@ def build_registry(services: Services) -> kopf.OperatorRegistry:
     @kopf.daemon(*resource, id="loop", registry=registry, cancellation_timeout=CANCEL_S)
     async def run_job(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
         memo.loop = JobLoop(_ref(body), lambda: body, services)
-        await memo.loop.run()
+        # kopf ends a daemon by cancelling it and warns when that is what it then reports.
+        with contextlib.suppress(asyncio.CancelledError):
+            await memo.loop.run()
 
     @kopf.on.event(*resource, id="wake", registry=registry)
     async def wake_job(memo: kopf.Memo, **_: Any) -> None:

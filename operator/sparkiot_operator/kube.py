@@ -1,27 +1,23 @@
 """The operator's own calls to the Kubernetes API: status patches, events, reads of inputs.
 
-kopf watches; it offers no calls in the middle of a daemon's life. This client shares kopf's way of logging in (service
-account, kubeconfig, credential plugins) and holds one connection pool for all jobs.
+kopf watches; it offers no calls in the middle of a daemon's life. This client logs in as kopf does (see
+``login``) and holds one connection pool for all jobs.
 """
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import aiohttp
-import kopf
 import orjson
-import yaml
-from kubernetes import config as kube_config
 
-from .errors import ApiNotFoundError, ApiRefusedError, ApiUnreachableError, KubeconfigError
+from .errors import ApiNotFoundError, ApiRefusedError, ApiUnreachableError
+from .login import connection_info, open_http
 from .resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
 
-SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+LOGGER = logging.getLogger(__name__)
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
@@ -37,7 +33,7 @@ class KubeApi:
         self._session: aiohttp.ClientSession | None = None
         self._server = ""
         self._login_lock = asyncio.Lock()
-        self.writes = 0
+        self._reachable = True
 
     async def __aenter__(self) -> Self:
         await self._login()
@@ -51,16 +47,13 @@ class KubeApi:
         """Merge ``patch`` into the status of a SparkIoTJob."""
         path = f"{_job_path(namespace, name)}/status"
         await self._call("PATCH", path, body={"status": patch}, content_type=MERGE_PATCH)
-        self.writes += 1
 
     async def delete_job(self, namespace: str, name: str, *, uid: str) -> None:
         """Delete a SparkIoTJob, if it is still the one with this uid."""
         await self._call("DELETE", _job_path(namespace, name), body={"preconditions": {"uid": uid}})
-        self.writes += 1
 
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         await self._call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
-        self.writes += 1
 
     async def read_config_map(self, namespace: str, name: str) -> Mapping[str, str]:
         """The text keys of a ConfigMap."""
@@ -87,7 +80,6 @@ class KubeApi:
         """Server-side apply of one object at its path, as ``manager``."""
         query = f"fieldManager={quote(manager)}&force=true"
         await self._call("PATCH", f"{path}?{query}", body=manifest, content_type=APPLY_PATCH)
-        self.writes += 1
 
     async def check(self) -> None:
         """Whether the API server answers and knows SparkIoTJobs."""
@@ -106,15 +98,29 @@ class KubeApi:
                     self._server + path,
                     data=orjson.dumps(body) if body is not None else None,
                     headers={"Content-Type": content_type} if body is not None else None,
+                    timeout=self._timeout,
                 ) as response:
                     payload = await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise ApiUnreachableError(f"{method} {path}: {self._server} gave no answer: {error!r}") from error
+                why = str(error) or type(error).__name__
+                self._notice(reachable=False, why=why)
+                raise ApiUnreachableError(f"{method} {path}: no answer: {why}") from error
+            self._notice(reachable=True)
             if response.status == 401 and attempt == 1:
                 await self._login(stale=session)
                 continue
             break
         return _answer(method, path, response.status, payload)
+
+    def _notice(self, *, reachable: bool, why: str = "") -> None:
+        """Log that the API server went or came back: once, not once a job and cycle."""
+        if reachable == self._reachable:
+            return
+        self._reachable = reachable
+        if reachable:
+            LOGGER.info("%s answers again", self._server)
+        else:
+            LOGGER.warning("%s cannot be reached, jobs hold their allocation meanwhile: %s", self._server, why)
 
     async def _login(self, *, stale: aiohttp.ClientSession | None = None) -> aiohttp.ClientSession:
         """Open a session with fresh credentials, unless another call has already replaced the stale one."""
@@ -125,50 +131,8 @@ class KubeApi:
             if self._session:
                 await self._session.close()
             self._server = info.server.rstrip("/")
-            self._session = aiohttp.ClientSession(
-                timeout=self._timeout,
-                headers={"User-Agent": "sparkiot-operator", "Accept": "application/json", **info.as_http_headers()},
-                connector=aiohttp.TCPConnector(ssl=info.as_ssl_context()),
-                trust_env=True,
-            )
+            self._session = open_http(info)
             return self._session
-
-
-def connection_info() -> kopf.ConnectionInfo:
-    """How to reach the cluster. Raises KubeconfigError that says what was looked for and what to do."""
-    if not SERVICE_ACCOUNT_TOKEN.exists():
-        _check_kubeconfig(os.environ.get("KUBECONFIG") or "~/.kube/config")
-    try:
-        info = kopf.login_via_client(logger=logging.getLogger(__name__), settings=kopf.OperatorSettings())
-    except kopf.LoginError as error:
-        raise KubeconfigError(f"no usable cluster credentials: {error}; set KUBECONFIG or --kubeconfig") from error
-    if info is None:
-        raise KubeconfigError("the kubernetes package, which reads kubeconfigs, is not installed")
-    return info
-
-
-def _check_kubeconfig(paths: str) -> None:
-    """The client library's own messages do not name the file; so look first."""
-    files = [Path(p).expanduser() for p in paths.split(os.pathsep) if p]
-    present = [file for file in files if file.exists()]
-    if not present:
-        raise KubeconfigError(
-            f"kubeconfig {', '.join(map(str, files))} does not exist; set KUBECONFIG or --kubeconfig, or start a "
-            "cluster on this machine with `sparkiot dev`"
-        )
-    for file in present:
-        try:
-            loaded = yaml.safe_load(file.read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise KubeconfigError(f"kubeconfig {file} cannot be read: {error}") from error
-        except yaml.YAMLError as error:
-            raise KubeconfigError(f"kubeconfig {file} is not YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(loaded, dict) or not loaded.get("clusters"):
-            raise KubeconfigError(f"kubeconfig {file} names no cluster")
-    try:
-        kube_config.load_kube_config(config_file=paths)  # type: ignore[no-untyped-call]  # the package has no types
-    except (kube_config.ConfigException, ValueError, OSError) as error:
-        raise KubeconfigError(f"kubeconfig {paths} cannot be used: {error}") from error
 
 
 def _answer(method: str, path: str, status: int, payload: bytes) -> dict[str, Any]:

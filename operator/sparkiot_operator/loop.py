@@ -22,11 +22,18 @@ from .conditions import (
     observation_finding,
     ready,
 )
-from .errors import ApiError, ApiNotFoundError, ApiRefusedError, BackendFailedError, BackendRefusedError
+from .errors import (
+    ApiError,
+    ApiNotFoundError,
+    ApiRefusedError,
+    ApiUnreachableError,
+    BackendFailedError,
+    BackendRefusedError,
+)
 from .events import EventRecorder, JobRef
 from .publish import StatusPublisher
 from .resource.spec import SparkIoTJobSpec
-from .resource.status import Phase
+from .resource.status import ConditionType, Phase
 from .resource.translate import InvalidSpecError, parse_spec
 from .services import Services
 from .session import Session, open_session
@@ -93,11 +100,10 @@ class JobLoop:
             return await self._refuse("InvalidSpec", str(error), retry=False)
         except BackendRefusedError as error:
             return await self._refuse(error.reason, str(error), retry=True)
-        except ApiNotFoundError as error:
-            LOGGER.info("%s is gone: %s", self._ref, error)
-            return self._backoff()
         except (ApiError, BackendFailedError) as error:
-            LOGGER.warning("%s: %s", self._ref, error)
+            # The client itself says once that the API server is away, and a job that is gone is cancelled soon.
+            silent = isinstance(error, ApiUnreachableError | ApiNotFoundError)
+            LOGGER.log(logging.DEBUG if silent else logging.WARNING, "%s: %s", self._ref, error)
             return self._backoff()
         except Exception as error:  # one job's bug must not stop the others
             LOGGER.exception("%s: the cycle failed", self._ref)
@@ -110,8 +116,8 @@ class JobLoop:
         if spec.suspend:
             await self._suspend(real)
             return None
-        phase = self._publisher.current.phase
-        if phase is Phase.COMPLETED and self._publisher.published.observed_generation == self._generation:
+        published = self._publisher.published
+        if published.phase is Phase.COMPLETED and published.observed_generation == self._generation:
             return await self._expire(spec, real)
         session = self._session_for(spec)
         self._session = session
@@ -158,7 +164,7 @@ class JobLoop:
             changed = cycle.allocation != cycle.decision.previous
             if changed or session.finished or isinstance(error, ApiNotFoundError | ApiRefusedError):
                 raise
-            LOGGER.warning("%s: status not written, the job goes on: %s", self._ref, error)
+            LOGGER.debug("%s: status not written, the job goes on: %s", self._ref, error)
 
     def _until_next(self, session: Session) -> float:
         """Seconds of real time to the next tick; ticks that passed meanwhile are left out and counted."""
@@ -207,7 +213,11 @@ class JobLoop:
         session, self._session = self._session, None
         if session is not None:
             await session.stop(session.clock.job_time(real))
-        await self._settle(Phase.SUSPENDED, [ready(False, "Suspended", "spec.suspend is true")], real)
+        findings = [
+            ready(False, "Suspended", "spec.suspend is true"),
+            Finding(ConditionType.OBSERVATION_FRESH, None, "Suspended", "nothing runs that could be observed"),
+        ]
+        await self._settle(Phase.SUSPENDED, findings, real)
 
     async def _expire(self, spec: SparkIoTJobSpec, real: float) -> float | None:
         """Delete a finished job when its time to live is over; else wait for that, or for an edit."""

@@ -11,7 +11,8 @@ from .audit import AuditLog
 from .errors import ApiNotFoundError, ApiUnreachableError, StartupError
 from .handlers import build_registry, kopf_settings
 from .health import HealthServer
-from .kube import KubeApi, connection_info
+from .kube import KubeApi
+from .login import connection_info, open_http
 from .logs import configure_logs
 from .metrics import Metrics
 from .policies_store import PolicyStore
@@ -61,10 +62,12 @@ async def _operate(settings: Settings) -> None:
 async def _serve(services: Services, started: asyncio.Event) -> None:
     settings = services.settings
     registry = build_registry(services)
+    watches = max(len(settings.namespaces), 1)
 
     @kopf.on.login(id="login", registry=registry)
-    async def login(**_: object) -> kopf.ConnectionInfo:
-        return await asyncio.to_thread(connection_info)
+    async def login(**_: object) -> kopf.AiohttpSession:
+        info = await asyncio.to_thread(connection_info)
+        return kopf.AiohttpSession(server=info.server, aiohttp_session=open_http(info, watches=watches))
 
     await kopf.operator(
         registry=registry,

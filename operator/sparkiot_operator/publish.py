@@ -1,15 +1,19 @@
 """Writes one job's status: changes that matter at once, new measurements from time to time, nothing twice."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from .errors import ApiError
 from .events import EventRecorder, events_between
 from .resource.status import SparkIoTJobStatus
 from .status import is_urgent, merge_patch, to_json
 
 Json = dict[str, Any]
+RETRY_S = 1.0
+"""Seconds without another attempt after one that failed."""
 KNOWN = frozenset(field.alias or name for name, field in SparkIoTJobStatus.model_fields.items())
 
 
@@ -32,7 +36,7 @@ class StatusPublisher:
         self._events = events
         self._interval_s = interval_s
         self._stored: Json = {key: value for key, value in stored.items() if key in KNOWN}
-        self._written = -interval_s
+        self._written = self._failed = -math.inf
         self.published = parse_status(self._stored)
         self.current = self.published
 
@@ -42,17 +46,30 @@ class StatusPublisher:
         now: real time, epoch seconds. Raises ApiError: the API keeps the old status, the next call tries again.
         """
         self.current = status
-        if not is_urgent(self.published, status) and now - self._written < self._interval_s:
+        if not self._due(status, now):
             return False
         fresh = to_json(status)
         changes = merge_patch(self._stored, fresh)
         if not changes:
             return False
-        await self._patch(changes)
+        try:
+            await self._patch(changes)
+        except ApiError:
+            self._failed = now
+            raise
         before, self.published, self._stored, self._written = self.published, status, fresh, now
         for event in events_between(before, status):
             await self._events.record(event, now=now)
         return True
+
+    def _due(self, status: SparkIoTJobStatus, now: float) -> bool:
+        """What a restarted operator must know is always due; the rest waits after a failure, and measurements do."""
+        published = self.published
+        if (status.allocation, status.phase) != (published.allocation, published.phase):
+            return True
+        if now - self._failed < RETRY_S:
+            return False
+        return is_urgent(published, status) or now - self._written >= self._interval_s
 
 
 def parse_status(stored: Mapping[str, Any]) -> SparkIoTJobStatus:

@@ -29,6 +29,10 @@ from .times import format_seconds, timestamp
 Json = dict[str, Any]
 
 
+STOPPED = frozenset({Phase.SUSPENDED, Phase.COMPLETED})
+NOTHING_RUNS: Json = {"replicas": 0, "cost_per_hour": "0.00", "latency": None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
     """One turn of the loop: observe, evaluate, decide, realize.
@@ -67,7 +71,9 @@ def build_status(
             "conditions": build_conditions(previous.conditions, findings, generation=generation, now=now),
         }
     )
-    return base if cycle is None else base.model_copy(update=_numbers(previous, cycle))
+    if cycle is not None:
+        base = base.model_copy(update=_numbers(previous, cycle))
+    return base.model_copy(update=NOTHING_RUNS) if phase in STOPPED else base
 
 
 def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
