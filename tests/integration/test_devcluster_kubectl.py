@@ -224,19 +224,13 @@ def test_who_am_i(kubectl: Kubectl) -> None:
 # The command as a process
 
 
-APP = (
-    "import typer; from sparkiot_operator.cli.dev import dev; app = typer.Typer(); app.command()(dev); "
-    "app(standalone_mode=True)"
-)
-
-
 class DevProcess:
     """`sparkiot dev` in a process of its own."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.kubeconfig = folder / "kubeconfig"
         self._before = self.kubeconfig.stat().st_mtime_ns if self.kubeconfig.exists() else 0
-        command = [sys.executable, "-c", APP, "--kubeconfig", str(self.kubeconfig), *arguments]
+        command = [Path(sys.executable).parent / "sparkiot", "dev", "--kubeconfig", str(self.kubeconfig), *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
 
     def ready(self) -> "DevProcess":

@@ -61,6 +61,15 @@ async def test_only_loopback_is_served(host: str) -> None:
             pytest.fail("it listens")
 
 
+async def test_the_kubeconfig_of_another_cluster_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("current-context: production\n")
+    with pytest.raises(ClusterStartError, match="refusing to overwrite"):
+        async with DevCluster.start(kubeconfig=path):
+            pytest.fail("it starts")
+    assert path.read_text() == "current-context: production\n"
+
+
 async def test_a_port_in_use() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -11,8 +11,6 @@ import typer
 import yaml
 
 from sparkiot_operator.cli.console import console, fail
-from sparkiot_operator.crd import build_crd
-from sparkiot_sim.devcluster import ClusterError, DevCluster
 
 DEFAULT_KUBECONFIG = Path(".cache/dev/kubeconfig")
 DEFAULT_PORT = 16640
@@ -24,13 +22,16 @@ def dev(
         Path | None, typer.Option(help="Folder in which objects survive a restart; in memory only when absent.")
     ] = None,
     kubeconfig: Annotated[
-        Path, typer.Option(help="Where to write the kubeconfig; ~/.kube/config is never touched.")
+        Path, typer.Option(help="Where to write the kubeconfig; never over one of another cluster.")
     ] = DEFAULT_KUBECONFIG,
     crd: Annotated[
         list[Path] | None, typer.Option(help="File or folder with further CustomResourceDefinitions; may be repeated.")
     ] = None,
 ) -> None:
     """Start an embedded cluster for kubectl, kopf and this operator: no Kubernetes, no containers, no root."""
+    from sparkiot_operator.crd import build_crd
+    from sparkiot_sim.devcluster import ClusterError
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     crds = [build_crd(), *read_crds(crd or [])]
     try:
@@ -40,6 +41,8 @@ def dev(
 
 
 async def _serve(port: int, data: Path | None, kubeconfig: Path, crds: Sequence[dict[str, Any]]) -> None:
+    from sparkiot_sim.devcluster import DevCluster
+
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

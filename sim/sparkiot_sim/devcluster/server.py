@@ -171,8 +171,14 @@ def _furnish(api: Api, crds: Iterable[Obj]) -> None:
 
 
 def write_kubeconfig(path: Path, url: str, identity: Identity) -> None:
-    """A kubeconfig with one context; readable by the owner only, since it holds the token."""
+    """A kubeconfig with one context; readable by the owner only, since it holds the token.
+
+    Raises ClusterStartError when there is a file that this function did not write: it may be somebody's way into
+    a real cluster.
+    """
     name = "sparkiot-dev"
+    if path.exists() and f"current-context: {name}\n" not in path.read_text(errors="replace"):
+        raise ClusterStartError(f"refusing to overwrite {path}: it is not a kubeconfig of an embedded cluster")
     authority = base64.b64encode(identity.certificate.encode()).decode()
     content = {
         "apiVersion": "v1",
