@@ -99,9 +99,14 @@ def test_draws_follow_the_description() -> None:
     assert draws.temperature.mean() == pytest.approx(0.5, abs=0.01)
 
 
-def test_uniform_rates_for_training() -> None:
-    rate = draw(np.random.default_rng(0), traces=100, rates="uniform").rate
-    assert np.histogram(rate, bins=10, range=(10, 900))[0] / rate.size == pytest.approx(0.1, abs=0.01)
+def test_the_training_load_makes_what_is_rare_frequent() -> None:
+    draws = draw(np.random.default_rng(0), traces=100, load="training")
+    at_bound = draws.rate == 900
+    assert at_bound.mean() == pytest.approx(0.1, abs=0.01)
+    shares = np.histogram(draws.rate[~at_bound], bins=10, range=(10, 900))[0] / (~at_bound).sum()
+    assert shares == pytest.approx(0.1, abs=0.01)
+    assert (draws.shuffle == 250).mean() == pytest.approx(0.5, abs=0.01)
+    assert draws.shuffle.max() == 250
 
 
 def same(one: Draws, other: Draws) -> bool:

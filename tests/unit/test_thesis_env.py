@@ -11,7 +11,7 @@ ID = "sparkiot/Thesis-v0"
 
 
 @pytest.mark.filterwarnings("error::UserWarning")
-@pytest.mark.parametrize("options", [{}, {"scenario": "SmartCityBudget", "show_shuffle": True, "rates": "uniform"}])
+@pytest.mark.parametrize("options", [{}, {"scenario": "SmartCityBudget", "show_shuffle": True, "load": "training"}])
 def test_gymnasium_accepts_it(options: dict[str, object]) -> None:
     check_env(gym.make(ID, disable_env_checker=True, **options).unwrapped)
 

@@ -1,11 +1,13 @@
 """The tournament of the thesis arena: baselines as measured on the original, and the limit as a limit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sparkiot_sim.thesis.actors import Actor, LimitActor
 from sparkiot_sim.thesis.draws import seeded
-from sparkiot_sim.thesis.limit import limit_actions
+from sparkiot_sim.thesis.limit import Knowledge, limit_actions
 from sparkiot_sim.thesis.model import all_actions, play
 from sparkiot_sim.thesis.tournament import baselines, play_run, tournament
 
@@ -39,18 +41,26 @@ def test_the_limits_reproduce_the_measured_ratio_and_violate_nothing() -> None:
     assert worst.latency_p95_ms == pytest.approx(987, abs=3)
 
 
-def test_no_safe_action_is_cheaper_than_the_limit() -> None:
-    draws = seeded([4], steps=40)
-    chosen = limit_actions(draws, "known")[:, 0]
+@pytest.mark.parametrize("knowledge", ["known", "worst"])
+def test_no_safe_action_is_cheaper_than_the_limit(knowledge: Knowledge) -> None:
+    draws = seeded([4, 5], steps=60)
+    shuffle = draws.shuffle if knowledge == "known" else np.full_like(draws.shuffle, 250.0)
     actions = all_actions()
     assert len({tuple(a) for a in actions.tolist()}) == 20 * 8 * 4 * 3
-    for t, best in enumerate(chosen):
-        load = {k: np.full(len(actions), getattr(draws, k)[t, 0]) for k in ("rate", "volume", "shuffle")}
-        outcome = play(actions, **load)
-        index = next(i for i, a in enumerate(actions) if np.array_equal(a, best))
-        assert outcome.latency[index] <= 1000
-        cheaper = outcome.cost < outcome.cost[index]
-        assert (outcome.latency[cheaper] > 1000).all()
+    for rate, size, best in zip(
+        draws.rate.ravel(), shuffle.ravel(), limit_actions(draws, knowledge).reshape(-1, 4), strict=True
+    ):
+        zeros = np.zeros(len(actions))
+        outcome = play(actions, rate=zeros + rate, volume=zeros, shuffle=zeros + size)
+        chosen = (actions == best).all(axis=1).nonzero()[0][0]
+        assert outcome.latency[chosen] <= 1000
+        assert outcome.cost[outcome.latency <= 1000].min() == pytest.approx(outcome.cost[chosen], abs=1e-12)
+
+
+def test_a_load_beyond_the_largest_allocation_has_no_limit() -> None:
+    draws = seeded([1], steps=1)
+    with pytest.raises(ValueError, match="no action meets the SLA"):
+        limit_actions(replace(draws, rate=draws.rate + 20_000), "worst")
 
 
 def test_all_policies_meet_the_same_traces() -> None:

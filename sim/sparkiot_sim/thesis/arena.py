@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sparkiot_policies.objectives import Weights
 from sparkiot_policies.observation import ELEMENTS, SIZES
 
-from .draws import STEPS, Draws, Rates, draw
+from .draws import STEPS, Draws, Load, draw
 from .model import Actions, Floats, Outcome, play, reward
 
 OBSERVATION_SIZE = SIZES[1]
@@ -34,7 +34,7 @@ class ThesisArena:
     """N arenas in lockstep.
 
     num_envs: N. seed: of all draws. steps: of an episode. show_shuffle: show the coming step's shuffle size instead of
-    the last one's. rates: see ``draw``. weights: reward weights of all arenas; None draws them anew for each episode,
+    the last one's. load: see ``draw``. weights: reward weights of all arenas; None draws them anew for each episode,
     uniformly over what sums to 1.
     """
 
@@ -45,14 +45,14 @@ class ThesisArena:
         seed: int,
         steps: int = STEPS,
         show_shuffle: bool = False,
-        rates: Rates = "walk",
+        load: Load = "walk",
         weights: Weights | None = None,
     ) -> None:
         self._num_envs = num_envs
         self._rng = np.random.default_rng(seed)
         self._steps = steps
         self._show_shuffle = show_shuffle
-        self._rates = rates
+        self._load = load
         self._fixed = weights
         self.weights: Floats = np.empty((num_envs, 3))
         self._draws: Draws | None = None
@@ -62,7 +62,7 @@ class ThesisArena:
         """Begin episodes, on these traces or on newly drawn ones. Raises ValueError when there are not N traces."""
         if draws is not None and draws.traces != self._num_envs:
             raise ValueError(f"{draws.traces} traces for {self._num_envs} arenas")
-        fresh = draws or draw(self._rng, traces=self._num_envs, steps=self._steps, rates=self._rates)
+        fresh = draws or draw(self._rng, traces=self._num_envs, steps=self._steps, load=self._load)
         if self._fixed is None:
             self.weights = self._rng.dirichlet(np.ones(3), self._num_envs)
         else:

@@ -10,12 +10,13 @@ from .model import Floats
 
 STEPS = 500
 """Steps of an episode and of a tournament run."""
-Rates = Literal["walk", "uniform"]
+Load = Literal["walk", "training"]
 
 START_RATE = (10.0, 200.0)
 RATE_BOUNDS = (10.0, 900.0)
 BURST_PROBABILITY, BURST_FACTOR, DRIFT_FACTOR = 0.2, (2.0, 4.0), (0.8, 1.2)
 VOLUME_MB, SHUFFLE_SHARE = (10.0, 500.0), (0.1, 0.5)
+RARE_RATE, RARE_SHUFFLE = 0.1, 0.5
 LARGEST_SHUFFLE_MB = VOLUME_MB[1] * SHUFFLE_SHARE[1]
 
 
@@ -43,22 +44,29 @@ class Draws:
         return int(self.rate.shape[1])
 
 
-def draw(rng: np.random.Generator, *, traces: int, steps: int = STEPS, rates: Rates = "walk") -> Draws:
-    """Draw traces. ``walk`` is the arena's own load; ``uniform`` meets every rate equally often, for training: the
-    walk spends much of its time at the upper bound. The first step meets the rate that the start shows, no burst."""
+def draw(rng: np.random.Generator, *, traces: int, steps: int = STEPS, load: Load = "walk") -> Draws:
+    """Draw traces. ``walk`` is the arena itself: it spends most of its time high up, and its first step meets the rate
+    that the start shows. ``training`` makes what is rare there frequent: every rate, the upper bound in RARE_RATE of
+    the steps, the largest shuffle in RARE_SHUFFLE of them. A policy that fails one step in fifty would otherwise have
+    to be told so by the noise.
+    """
     start = rng.uniform(*START_RATE, traces)
     bursts = rng.random((steps, traces)) < BURST_PROBABILITY
     bursts[0] = False
     factors = np.where(bursts, rng.uniform(*BURST_FACTOR, (steps, traces)), rng.uniform(*DRIFT_FACTOR, (steps, traces)))
     factors[0] = 1.0
-    rate = _walk(start, factors) if rates == "walk" else rng.uniform(*RATE_BOUNDS, (steps, traces))
+    rate = _walk(start, factors)
     volume = rng.uniform(*VOLUME_MB, (steps, traces))
+    shuffle = volume * rng.uniform(*SHUFFLE_SHARE, (steps, traces))
+    if load == "training":
+        rate = np.where(rng.random(rate.shape) < RARE_RATE, RATE_BOUNDS[1], rng.uniform(*RATE_BOUNDS, rate.shape))
+        shuffle = np.where(rng.random(rate.shape) < RARE_SHUFFLE, LARGEST_SHUFFLE_MB, shuffle)
     return Draws(
         start=start,
         rate=rate,
         burst=bursts,
         volume=volume,
-        shuffle=volume * rng.uniform(*SHUFFLE_SHARE, (steps, traces)),
+        shuffle=shuffle,
         temperature=rng.random((steps, traces)),
     )
 

@@ -11,7 +11,7 @@ from sparkiot_policies.allocation import ACTION_SIZES
 from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario
 
 from .arena import HIGH, ThesisArena
-from .draws import STEPS, Rates
+from .draws import STEPS, Load
 
 LARGEST_SEED = 2**31
 
@@ -19,7 +19,7 @@ LARGEST_SEED = 2**31
 class ThesisEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
     """One arena. Observation: the 13 numbers of observation version 1. Action: MultiDiscrete([20, 8, 4, 3]).
 
-    scenario: its reward weights; None draws weights for each episode. rates: ``walk`` or, for training, ``uniform``.
+    scenario: its reward weights; None draws weights for each episode. load: see ``draw``.
     An episode is truncated after ``steps``. ``info`` holds cost ($/h), latency (ms) and throughput of the step.
     """
 
@@ -31,7 +31,7 @@ class ThesisEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
         scenario: Scenario | str | None = None,
         steps: int = STEPS,
         show_shuffle: bool = False,
-        rates: Rates = "walk",
+        load: Load = "walk",
     ) -> None:
         self.observation_space = gym.spaces.Box(np.zeros_like(HIGH), HIGH, dtype=np.float32)
         self.action_space = gym.spaces.MultiDiscrete(np.array(ACTION_SIZES))
@@ -40,7 +40,7 @@ class ThesisEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
             1,
             steps=steps,
             show_shuffle=show_shuffle,
-            rates=rates,
+            load=load,
             weights=None if scenario is None else SCENARIO_WEIGHTS[Scenario(scenario)],
         )
         self._arena: ThesisArena | None = None

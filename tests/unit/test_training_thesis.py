@@ -1,0 +1,113 @@
+"""Training on the thesis arena, briefly: it learns, it is reproducible, and it writes a whole artifact."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("stable_baselines3", reason="the train extra (torch, Stable-Baselines3) is not installed")
+
+from sparkiot_policies.artifact import load_artifact
+from sparkiot_policies.features import Features
+from sparkiot_policies.learned import LearnedPolicy
+from sparkiot_policies.observation import names
+from sparkiot_sim.thesis.actors import LearnedActor
+from sparkiot_sim.thesis.draws import seeded
+from sparkiot_sim.thesis.model import Outcome
+from sparkiot_sim.thesis.tournament import play_run
+from sparkiot_sim.training.thesis import SETTINGS, ThesisBatch, features, train, training_reward
+from sparkiot_sim.training.vec_env import BatchStep, FeatureVecEnv
+
+pytestmark = pytest.mark.train
+BRIEF = replace(SETTINGS, total_steps=100_000)
+ONE_ROLLOUT = replace(SETTINGS, total_steps=1)
+
+
+def dollars(folder: Path) -> float:
+    """Mean training loss, $ a step, on traces of the arena."""
+    run = play_run(LearnedActor(LearnedPolicy(load_artifact(folder))), seeded([1, 2, 3]))
+    nothing = np.zeros(run.cost.size)
+    outcome = Outcome(run.cost.ravel(), run.latency.ravel(), nothing, nothing, nothing)
+    return -float(training_reward(outcome, np.full((run.cost.size, 3), 1 / 3)).mean())
+
+
+def test_training_learns_and_writes_a_whole_artifact(tmp_path: Path) -> None:
+    train(tmp_path / "first", ONE_ROLLOUT, progress=False)
+    manifest = train(tmp_path / "brief", BRIEF, progress=False)
+    assert dollars(tmp_path / "brief") < 0.9 * dollars(tmp_path / "first")
+    assert manifest == load_artifact(tmp_path / "brief").manifest
+    assert manifest.training["settings"]["total_steps"] == BRIEF.total_steps
+    assert set(manifest.scores) == {"arena", "seeds", "scenarios"}
+    assert manifest.inputs.used == ("weight_cost", "weight_latency", "weight_throughput", "predicted_rate")
+
+
+def test_a_seed_is_a_policy(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, total_steps=20_000)
+    graphs = [
+        train(tmp_path / str(i), replace(settings, seed=seed), progress=False).files["policy.onnx"]
+        for i, seed in enumerate((3, 3, 4))
+    ]
+    assert graphs[0] == graphs[1]
+    assert graphs[0] != graphs[2]
+
+
+def test_features_are_in_range_and_tell_rates_apart() -> None:
+    shown = Features(names(1), features())
+    observations = np.zeros((891, 13), dtype=np.float32)
+    observations[:, 11] = np.arange(10, 901)
+    seen = shown.apply(observations)
+    assert np.abs(seen).max() <= 1
+    assert len(np.unique(seen, axis=0)) == 891
+
+
+def test_violations_are_dearer_with_latency_weight_and_never_cheap() -> None:
+    cost, nothing = np.full(3, 5.0), np.zeros(3)
+    weights = np.array([[0.9, 0.05, 0.05], [1 / 3, 1 / 3, 1 / 3], [0.1, 0.8, 0.1]])
+    kept, broken = (
+        training_reward(Outcome(cost, np.full(3, latency), nothing, nothing, nothing), weights)
+        for latency in (1000.0, 1001.0)
+    )
+    assert (np.diff(kept) == 0).all()
+    price = kept - broken
+    assert (np.diff(price) > 0).all()
+    assert price.min() > 0.5 * 0.1, "more than the 50 cents of one more executor"
+
+
+class Countdown:
+    """Two environments whose episodes last one and three steps; an observation is the step's number."""
+
+    num_envs = 2
+    action_space = ThesisBatch(0).action_space
+
+    def __init__(self) -> None:
+        self._step = np.zeros(2)
+
+    def _observe(self) -> np.ndarray:
+        observations = np.zeros((2, 13), dtype=np.float32)
+        observations[:, 6] = self._step / 10
+        return observations
+
+    def reset(self) -> np.ndarray:
+        self._step[:] = 0
+        return self._observe()
+
+    def step(self, actions: np.ndarray) -> BatchStep:
+        self._step += 1
+        final, done = self._observe(), self._step >= (1, 3)
+        self._step[done] = 0
+        return BatchStep(self._observe(), np.ones(2), done, final)
+
+
+def test_the_learner_sees_features_and_the_ends_of_episodes() -> None:
+    env = FeatureVecEnv(Countdown(), Features(names(1), features()))
+    assert env.reset()[:, 0].tolist() == [-1, -1]
+    observations, rewards, done, infos = env.step(np.zeros((2, 4), dtype=np.int64))
+    assert done.tolist() == [True, False]
+    assert rewards.tolist() == [1, 1]
+    assert observations[:, 0] == pytest.approx([-1, -0.8])
+    assert infos[0]["terminal_observation"][0] == pytest.approx(-0.8)
+    assert infos[0]["TimeLimit.truncated"]
+    assert infos[1] == {}
+    with pytest.raises(NotImplementedError, match="one batch"):
+        env.env_method("anything")
