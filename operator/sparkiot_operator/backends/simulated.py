@@ -30,7 +30,7 @@ from .base import Inherited, Observed
 
 ReadConfigMap = Callable[[str], Awaitable[Mapping[str, str]]]
 
-GENERATED_STEP_S = 30.0
+GENERATED_STEP_S = 60.0
 """Resolution of generated load: fine enough for bursts of minutes, small enough for hundreds of jobs."""
 SLICE_S = 600.0
 """Job time played before other jobs get their turn."""

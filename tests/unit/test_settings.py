@@ -1,0 +1,74 @@
+"""Settings: documented, settable by flag and environment, checked."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from sparkiot_operator.cli import app
+from sparkiot_operator.cli.operator import flag_of
+from sparkiot_operator.settings import Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    page = PAGE.read_text()
+    documented = re.findall(r"^## `(--[a-z-]+)`$", page, re.MULTILINE)
+    assert documented == [flag_of(name) for name in Settings.model_fields]
+    assert re.findall(r"Environment: `(\w+)`", page) == [f"SPARKIOT_{name.upper()}" for name in Settings.model_fields]
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert len(field.description) > 20, name
+        if re.search("_(seconds|mebibytes)$", name):
+            unit = {"seconds": "econds", "mebibytes": "MiB"}[name.rsplit("_", 1)[1]]
+            assert unit in field.description, f"{name} does not state its unit"
+
+
+def test_every_setting_is_a_flag() -> None:
+    shown = re.sub(r"\s+", " ", CliRunner().invoke(app, ["operator", "--help"], env={"COLUMNS": "300"}).output)
+    for name in Settings.model_fields:
+        assert flag_of(name) in shown
+
+
+def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARKIOT_NAMESPACES", '["iot", "test"]')
+    monkeypatch.setenv("SPARKIOT_HEALTH_PORT", "9090")
+    settings = Settings()
+    assert settings.namespaces == ["iot", "test"]
+    assert settings.health_port == 9090
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "state either namespaces"),
+        ({"all_namespaces": True, "namespaces": ["a"]}, "state either namespaces"),
+        ({"all_namespaces": True, "health_port": 70000}, "less than or equal to 65535"),
+        ({"all_namespaces": True, "error_backoff_seconds": 100}, "must not be below"),
+        ({"all_namespaces": True, "unknown": 1}, "Extra inputs"),
+    ],
+)
+def test_wrong_values_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Settings.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "state either namespaces"),
+        (["--all-namespaces", "--audit-files", "0"], "--audit-files: Input should be greater than or equal to 1"),
+        (["--all-namespaces", "--policy-digest", "city"], "--policy-digest city: expected NAME=sha256"),
+    ],
+)
+def test_wrong_flags_are_one_line_and_exit_2(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["operator", *arguments])
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert message in line
