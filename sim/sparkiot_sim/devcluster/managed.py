@@ -46,7 +46,9 @@ class Shape:
         if self.schema is None:
             return list_keys(self.name, items)
         kind = self.schema.get("x-kubernetes-list-type", "atomic")
-        return {"set": (), "atomic": None}.get(kind, tuple(self.schema.get("x-kubernetes-list-map-keys") or ()))
+        if kind == "map" and all(isinstance(item, dict) for item in items):
+            return tuple(self.schema.get("x-kubernetes-list-map-keys") or ())
+        return () if kind == "set" else None
 
     @property
     def atomic(self) -> bool:

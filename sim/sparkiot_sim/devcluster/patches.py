@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import jsonpatch
 import jsonpointer
+import orjson
 
 from sparkiot_sim.devcluster.errors import ApiError, Obj, bad_request
 
@@ -40,13 +41,21 @@ _PORT_KEYS = ("containerPort", "port")  # container ports and service ports shar
 
 def list_keys(field: str, items: list[Any]) -> tuple[str, ...] | None:
     """How a built-in kind's list merges: by these keys, () by value, None not at all."""
-    if field == "ports":
-        return next(((key, "protocol") for key in _PORT_KEYS if items and key in items[0]), None)
-    return LIST_KEYS.get(field)
+    keys = LIST_KEYS.get(field)
+    if field != "ports" and not keys:
+        return keys
+    if not all(isinstance(item, dict) for item in items):
+        return None  # nothing checks built-in kinds against a schema, so a list may hold anything
+    return keys or next(((key, "protocol") for key in _PORT_KEYS if items and key in items[0]), None)
 
 
 def item_key(item: Obj, keys: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(item.get(key, "TCP" if key == "protocol" else None) for key in keys)
+
+
+def _place(item: Any, keys: tuple[str, ...]) -> bytes:
+    """What identifies an item in its list."""
+    return orjson.dumps(item_key(item, keys) if keys else item)
 
 
 def json_patch(target: Obj, operations: Any) -> Obj:
@@ -109,14 +118,14 @@ def _directive(result: Obj, patch: Obj, key: str) -> None:
 def _merge_lists(field: str, live: list[Any], patch: list[Any]) -> list[Any]:
     if {"$patch": "replace"} in patch:
         return [item for item in patch if item != {"$patch": "replace"}]
-    keys = list_keys(field, live or patch)
+    keys = list_keys(field, [*live, *patch])
     if keys is None:
         return patch
     if keys == ():
         return live + [item for item in patch if item not in live]
-    merged = {item_key(item, keys): item for item in live}
+    merged = {_place(item, keys): item for item in live}
     for item in patch:
-        where = item_key(item, keys)
+        where = _place(item, keys)
         if item.get("$patch") == "delete":
             merged.pop(where, None)
         else:
@@ -125,15 +134,16 @@ def _merge_lists(field: str, live: list[Any], patch: list[Any]) -> list[Any]:
 
 
 def _set_order(result: Obj, patch: Obj) -> None:
-    for key, order in patch.items():
-        name, _, field = key.partition("/")
-        if name == "$setElementOrder" and field in result:
-            result[field] = _ordered(field, result[field], order)
+    for directive, order in patch.items():
+        name, _, field = directive.partition("/")
+        items = result.get(field)
+        if name != "$setElementOrder" or not isinstance(items, list) or not isinstance(order, list):
+            continue
+        keys = list_keys(field, [*items, *order])
+        if keys is not None:
+            places = {_place(item, keys): place for place, item in enumerate(order)}
+            result[field] = _by_place(items, keys, places)
 
 
-def _ordered(field: str, items: list[Any], order: list[Any]) -> list[Any]:
-    keys = list_keys(field, items)
-    if keys is None:
-        return items
-    places = {(item_key(item, keys) if keys else item): place for place, item in enumerate(order)}
-    return sorted(items, key=lambda item: places.get(item_key(item, keys) if keys else item, len(places)))
+def _by_place(items: list[Any], keys: tuple[str, ...], places: Mapping[bytes, int]) -> list[Any]:
+    return sorted(items, key=lambda item: places.get(_place(item, keys), len(places)))
