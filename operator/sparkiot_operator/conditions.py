@@ -17,12 +17,12 @@ STATUS: Mapping[bool | None, Literal["True", "False", "Unknown"]] = {True: "True
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one condition is now. status: None for Unknown. reason: CamelCase and stable."""
+    """What one condition is now. status: None for Unknown. reason: CamelCase and stable. message: never empty."""
 
     type: ConditionType
     status: bool | None
     reason: str
-    message: str = ""
+    message: str
 
 
 def build_conditions(
@@ -48,7 +48,7 @@ def build_conditions(
     return [known[name] for name in ORDER if name in known]
 
 
-def ready(status: bool, reason: str, message: str = "") -> Finding:
+def ready(status: bool, reason: str, message: str) -> Finding:
     return Finding(ConditionType.READY, status, reason, message)
 
 
@@ -59,7 +59,7 @@ def degraded(reason: str, message: str) -> Finding:
 def observation_finding(job: Job, evaluation: Evaluation, error: str | None) -> Finding:
     """Whether decisions rest on fresh measurements. error: why the backend could not be observed just now."""
     if evaluation.age_s <= job.limits.stale_after_s:
-        return Finding(ConditionType.OBSERVATION_FRESH, True, "Observed")
+        return Finding(ConditionType.OBSERVATION_FRESH, True, "Observed", "measurements arrive in time")
     why = error or "the backend reports nothing new"
     return Finding(
         ConditionType.OBSERVATION_FRESH,
@@ -82,7 +82,7 @@ def objective_finding(job: Job, evaluation: Evaluation) -> Finding:
 def limited_finding(decision: Decision) -> Finding:
     """Whether the envelope changed the proposal; the reason is the first clamp's code."""
     if not decision.clamps:
-        return Finding(ConditionType.SCALING_LIMITED, False, "WithinBounds")
+        return Finding(ConditionType.SCALING_LIMITED, False, "WithinBounds", "no bound changed the proposal")
     codes = "; ".join(f"{clamp.code.value}: {clamp.message}" for clamp in decision.clamps)
     return Finding(ConditionType.SCALING_LIMITED, True, decision.clamps[0].code.value, codes)
 
@@ -95,4 +95,4 @@ def degraded_finding(decision: Decision, evaluation: Evaluation) -> Finding:
         )
     if evaluation.unschedulable:
         return degraded("Unschedulable", f"the cluster has no room for {evaluation.unschedulable} executors")
-    return Finding(ConditionType.DEGRADED, False, "AsExpected")
+    return Finding(ConditionType.DEGRADED, False, "AsExpected", "nothing stands in for the policy, and every executor finds room")

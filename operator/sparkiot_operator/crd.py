@@ -35,7 +35,7 @@ def build_crd() -> Schema:
             "kind": {"type": "string", "description": "SparkIoTJob."},
             "metadata": {"type": "object"},
             "spec": structural_schema(SparkIoTJobSpec.model_json_schema(by_alias=True)),
-            "status": structural_schema(SparkIoTJobStatus.model_json_schema(by_alias=True)),
+            "status": _without_defaults(structural_schema(SparkIoTJobStatus.model_json_schema(by_alias=True))),
         },
     }
     return {
@@ -79,6 +79,16 @@ def build_crd() -> Schema:
 def structural_schema(schema: Schema) -> Schema:
     """A pydantic JSON schema as Kubernetes wants it: no references, no titles, no unions, no ``null`` type."""
     return _convert(schema, schema.get("$defs", {}))
+
+
+def _without_defaults(schema: Schema) -> Schema:
+    """Nobody but the operator writes a status; a server that fills it in would say what nobody saw."""
+    kept = {key: value for key, value in schema.items() if key != "default"}
+    if "properties" in kept:
+        kept["properties"] = {name: _without_defaults(child) for name, child in kept["properties"].items()}
+    if "items" in kept:
+        kept["items"] = _without_defaults(kept["items"])
+    return kept
 
 
 def _convert(node: Schema, defs: dict[str, Schema]) -> Schema:

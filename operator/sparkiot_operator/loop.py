@@ -286,7 +286,7 @@ def _findings(session: Session, cycle: Cycle) -> list[Finding]:
     if session.finished:
         running = ready(False, "Completed", "the job came to its end")
     elif fresh.status:
-        running = ready(True, "Running")
+        running = ready(True, "Running", "the job runs and is observed")
     else:
         running = ready(False, fresh.reason, fresh.message)
     return [

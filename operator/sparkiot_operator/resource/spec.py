@@ -219,7 +219,7 @@ class WarmTier(Model):
 
 class S3Tier(Model):
     bucket: str = Field(max_length=63, min_length=3, description="Bucket.")
-    prefix: str = Field("", max_length=512, description="Prefix of every object key.")
+    prefix: str | None = Field(None, max_length=512, description="Prefix of every object key; none when absent.")
     endpoint: str | None = Field(None, max_length=512, description="URL of an S3-compatible server.")
     storage_class: str | None = Field(None, max_length=64, description="Storage class, for example GLACIER.")
     credentials_from: SecretSource | None = Field(None, description="Where the credentials are.")

@@ -33,7 +33,7 @@ class Condition(Model):
     type: str = Field(description="Type of the condition.")
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     reason: str = Field(description="Stable reason in CamelCase.")
-    message: str = Field("", description="What it means and what to do.")
+    message: str = Field(description="What it means and what to do.")
     last_transition_time: str = Field(description="When the status last changed, RFC 3339.")
     observed_generation: int | None = Field(None, description="Generation of the spec that it speaks of.")
 
@@ -54,7 +54,7 @@ class DecisionStatus(Model):
     time: str = Field(description="Job time of the decision, RFC 3339.")
     reason: str = Field(description="What the decision did, in one word.")
     clamps: list[str] = Field([], description="Codes of the bounds that changed the proposal.")
-    message: str = Field("", description="One sentence that explains the decision.")
+    message: str = Field(description="One sentence that explains the decision.")
     policy: PolicyStatus = Field(description="The policy that made the proposal.")
     fallback: str | None = Field(None, description="Why the fallback rule acted instead of the job's policy.")
 
