@@ -38,11 +38,12 @@ class Tick:
 
 
 def next_tick(*, origin: float, interval_s: float, now: float, last: int | None) -> Tick:
-    """The first tick on the job's own grid that is not yet done. All in job time.
+    """The tick after the one numbered ``last``, on the job's own grid. All in job time.
 
-    The grid keeps cycles evenly spaced whatever each costs, and spreads jobs over time by their creation. A loop that
-    was late takes the tick that is due now and leaves out those it missed: two decisions at once decide nothing new.
+    The grid keeps cycles evenly spaced whatever each costs, and spreads jobs over time by their origin. A loop that was
+    late takes the tick that is due now and leaves out those it missed: two decisions at once decide nothing new. For
+    the same reason a cycle off the grid (``last`` is None: a start, an edit) is followed by at least half an interval.
     """
-    current = math.floor((now - origin) / interval_s)
-    number = current if last is None else max(last + 1, current)
+    passed = (now - origin) / interval_s
+    number = math.ceil(passed + 0.5) if last is None else max(last + 1, math.floor(passed))
     return Tick(number, origin + number * interval_s)

@@ -77,7 +77,7 @@ class JobLoop:
         try:
             while True:
                 self._wake.clear()
-                wait = await self._guarded_turn()
+                wait = await self.turn()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), wait)
         finally:
@@ -92,7 +92,7 @@ class JobLoop:
         if session is not None:
             await session.stop(session.clock.job_time(self._services.clock()))
 
-    async def _guarded_turn(self) -> float | None:
+    async def turn(self) -> float | None:
         """One turn; seconds until the next, None to wait for a spec edit. Only cancellation leaves it."""
         try:
             wait = await self._turn(self._services.clock())

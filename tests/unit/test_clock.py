@@ -44,3 +44,12 @@ def test_a_late_loop_takes_the_tick_that_is_due_and_leaves_out_the_missed_ones()
 
 def test_a_punctual_loop_waits_for_the_next_one() -> None:
     assert next_tick(origin=0.0, interval_s=10.0, now=30.2, last=3).due == 40.0
+
+
+@given(st.floats(0, 1e6), st.floats(1, 3600))
+def test_a_cycle_off_the_grid_is_followed_by_half_an_interval_to_one_and_a_half(
+    elapsed: float, interval: float
+) -> None:
+    tick = next_tick(origin=1e9, interval_s=interval, now=1e9 + elapsed, last=None)
+    wait = tick.due - (1e9 + elapsed)
+    assert 0.5 * interval - 1e-3 <= wait <= 1.5 * interval + 1e-3

@@ -1,0 +1,368 @@
+"""The loop of one job in virtual time: order of effects, failures that stay inside, adoption."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support_jobs import measurement
+
+from sparkiot_operator import session as session_module
+from sparkiot_operator.audit import AuditLog, read_audit
+from sparkiot_operator.backends import Backend, Observed
+from sparkiot_operator.errors import ApiUnreachableError, BackendFailedError, BackendRefusedError
+from sparkiot_operator.events import JobRef
+from sparkiot_operator.loop import JobLoop
+from sparkiot_operator.metrics import Metrics
+from sparkiot_operator.policies_store import Loaded, PolicyStore
+from sparkiot_operator.services import Services
+from sparkiot_operator.settings import Settings
+from sparkiot_policies.allocation import Allocation
+from sparkiot_policies.decision import PolicyIdentity
+from sparkiot_policies.evaluation import Evaluation
+from sparkiot_policies.job import Job
+from sparkiot_policies.policy import Policy
+
+START = 1_700_000_000.0
+REF = JobRef("iot", "city", "uid-1")
+INTERVAL_S = 10.0
+
+
+@dataclass
+class World:
+    """The API server, the backend and the clock of a test; ``log`` is the order in which things happened."""
+
+    spec: dict[str, Any] = field(default_factory=dict)
+    now: float = START
+    generation: int = 1
+    status: dict[str, Any] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    api_away: bool = False
+    backend_silent: bool = False
+    refusal: BackendRefusedError | None = None
+    running: int | None = None
+    deleted: bool = False
+
+    def resource(self) -> dict[str, Any]:
+        return {"metadata": {"generation": self.generation}, "spec": self.spec, "status": self.status}
+
+    def edit(self, **changes: Any) -> None:
+        self.spec = {**self.spec, **changes}
+        self.generation += 1
+
+    async def patch_status(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
+        if self.api_away:
+            raise ApiUnreachableError("PATCH: no answer")
+        self.status = merge(self.status, patch)
+        if "executors" in patch.get("allocation", {}):
+            self.log.append(f"written {patch['allocation']['executors']}")
+
+    async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        self.events.append(event["reason"])
+
+    async def read_config_map(self, namespace: str, name: str) -> Mapping[str, str]:
+        return {}
+
+    async def delete_job(self, namespace: str, name: str, *, uid: str) -> None:
+        assert uid == REF.uid
+        self.deleted = True
+
+    @property
+    def finished(self) -> bool:
+        return False
+
+    async def ensure(self, allocation: Allocation, *, now: float) -> None:
+        if self.refusal:
+            raise self.refusal
+        if self.running is None:
+            self.running = allocation.executors
+            self.log.append(f"started with {allocation.executors}")
+
+    async def observe(self, *, now: float) -> Observed:
+        if self.backend_silent:
+            raise BackendFailedError("Timeout", "the driver did not answer")
+        return Observed(replace(measurement(now), running=self.running))
+
+    async def apply(self, allocation: Allocation, *, now: float) -> None:
+        self.running = allocation.executors
+        self.log.append(f"applied {allocation.executors}")
+
+    async def stop(self, *, now: float) -> None:
+        self.running = None
+        self.log.append("stopped")
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        (found,) = [c for c in self.status["conditions"] if c["type"] == kind]
+        return found["status"], found["reason"]
+
+
+class Wish:
+    """A policy that proposes what the test says; an exception is raised."""
+
+    def __init__(self) -> None:
+        self.executors = 4
+        self.error: Exception | None = None
+        self.identity = PolicyIdentity("Wish")
+
+    def needs(self) -> tuple[str, ...]:
+        return ()
+
+    def unfamiliar(self, evaluation: Evaluation) -> tuple[str, ...]:
+        return ()
+
+    def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
+        if self.error:
+            raise self.error
+        return replace(evaluation.history.allocation, executors=self.executors)
+
+
+class Wishes(PolicyStore):
+    """A store whose only policy is a wish."""
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__(folder=None, digests={})
+        self._wish = wish
+
+    def policy(self, name: str, digest: str | None) -> Loaded[Policy]:
+        return Loaded(self._wish)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    simulation = {"workload": {"generator": {"kind": "Healthcare"}}}
+    found = World(spec={"backend": "Simulated", "simulation": simulation, "scaling": {"interval": "10s"}})
+
+    def backend(*_: Any, **__: Any) -> Backend:
+        return found
+
+    monkeypatch.setattr(session_module, "make_backend", backend)
+    return found
+
+
+@pytest.fixture
+def wish() -> Wish:
+    return Wish()
+
+
+@pytest.fixture
+def services(world: World, wish: Wish, tmp_path: Path) -> Services:
+    return Services(
+        settings=Settings(all_namespaces=True, error_backoff_seconds=1, error_backoff_max_seconds=8),
+        api=world,
+        policies=Wishes(wish),
+        metrics=Metrics(),
+        audit=AuditLog(tmp_path, max_bytes=10**7, files=1),
+        clock=lambda: world.now,
+    )
+
+
+@pytest.fixture
+def loop(world: World, services: Services) -> JobLoop:
+    return JobLoop(REF, world.resource, services)
+
+
+async def turns(loop: JobLoop, world: World, count: int) -> float | None:
+    """So many turns, each when the one before asked for it; what the last one asked for."""
+    wait: float | None = 0.0
+    for _ in range(count):
+        world.now += wait or 0.0
+        wait = await loop.turn()
+    return wait
+
+
+async def test_the_desired_allocation_is_written_before_it_is_applied(loop: JobLoop, world: World, wish: Wish) -> None:
+    await turns(loop, world, 1)
+    wish.executors = 6
+    await turns(loop, world, 2)
+    assert world.log == ["started with 4", "written 4", "written 6", "applied 6"]
+    assert world.events == ["Started", "PolicyLoaded", "ScaledUp"]
+
+
+async def test_what_cannot_be_written_is_not_applied(loop: JobLoop, world: World, wish: Wish) -> None:
+    await turns(loop, world, 1)
+    world.api_away, wish.executors = True, 6
+    waits = [await turns(loop, world, 1) for _ in range(5)]
+    assert waits == [1, 2, 4, 8, 8]
+    assert world.running == 4
+    world.api_away = False
+    await turns(loop, world, 1)
+    assert world.running == 6
+
+
+async def test_measurements_that_cannot_be_written_do_not_stop_the_job(
+    loop: JobLoop, world: World, services: Services
+) -> None:
+    await turns(loop, world, 1)
+    world.api_away = True
+    await turns(loop, world, 10)
+    cycles = sum(services.metrics.jobs.sample(REF).decisions.values())
+    assert cycles == 11
+
+
+async def test_cycles_keep_to_their_grid_and_missed_ones_are_counted(
+    loop: JobLoop, world: World, services: Services
+) -> None:
+    world.now += await turns(loop, world, 1) or 0.0
+    first = world.now
+    for number in range(1, 4):
+        world.now += 0.3 * number  # whatever the cycle cost
+        world.now += await loop.turn() or 0.0
+        assert world.now - first == pytest.approx(number * INTERVAL_S, abs=1e-3)
+    sample = services.metrics.jobs.sample(REF)
+    assert sample.skipped == 0
+    world.now += 35.0
+    await loop.turn()
+    assert sample.skipped == 2
+
+
+async def test_a_bug_stays_in_its_job_is_reported_and_backs_off(loop: JobLoop, world: World, wish: Wish) -> None:
+    await turns(loop, world, 1)
+    wish.error = RuntimeError("index out of range")
+    waits = [await turns(loop, world, 1) for _ in range(3)]
+    assert waits == [1, 2, 4]
+    assert world.condition("Degraded") == ("True", "CycleFailed")
+    assert "CycleFailed" in world.events
+    assert world.running == 4
+    wish.error = None
+    await turns(loop, world, 1)
+    assert world.condition("Degraded") == ("False", "AsExpected")
+    assert "Recovered" in world.events
+
+
+async def test_a_silent_backend_holds_the_allocation_and_turns_stale(loop: JobLoop, world: World, wish: Wish) -> None:
+    await turns(loop, world, 2)
+    world.backend_silent = True
+    await turns(loop, world, 8)
+    assert world.condition("ObservationFresh") == ("False", "ObservationStale")
+    assert world.condition("Ready") == ("False", "ObservationStale")
+    wish.executors = 9
+    await turns(loop, world, 3)
+    assert world.condition("ScalingLimited") == ("True", "StaleObservation")
+    assert world.running == 4
+    world.backend_silent = False
+    await turns(loop, world, 2)
+    assert world.condition("ObservationFresh") == ("True", "Observed")
+    assert {"ObservationStale", "ObservationFresh"} <= set(world.events)
+
+
+async def test_advice_is_published_and_touches_nothing(loop: JobLoop, world: World, wish: Wish) -> None:
+    world.edit(scaling={"interval": "10s", "mode": "Advise"})
+    wish.executors = 7
+    await turns(loop, world, 5)
+    assert world.status["recommended"]["executors"] == 7
+    assert world.status["allocation"]["executors"] == 4
+    assert world.log == ["started with 4", "written 4"]
+
+
+async def test_a_refused_job_says_why_and_is_tried_again(loop: JobLoop, world: World) -> None:
+    world.refusal = BackendRefusedError("TraceNotFound", "ConfigMap load does not exist")
+    assert await turns(loop, world, 1) == 1
+    assert world.condition("Ready") == ("False", "TraceNotFound")
+    assert world.status["phase"] == "Pending"
+    world.refusal = None
+    await turns(loop, world, 1)
+    assert world.status["phase"] == "Running"
+
+
+async def test_an_invalid_spec_waits_for_the_next_edit(loop: JobLoop, world: World) -> None:
+    world.edit(scaling={"interval": "10s", "executors": {"min": "many"}})
+    assert await turns(loop, world, 1) is None
+    assert world.condition("Ready") == ("False", "InvalidSpec")
+    assert world.status["observedGeneration"] == 2
+    world.edit(scaling={"interval": "10s"})
+    await turns(loop, world, 1)
+    assert world.condition("Ready") == ("True", "Running")
+
+
+async def test_suspend_stops_and_resume_starts_with_the_last_allocation(
+    loop: JobLoop, world: World, wish: Wish
+) -> None:
+    wish.executors = 6
+    await turns(loop, world, 2)
+    world.edit(suspend=True)
+    assert await turns(loop, world, 1) is None
+    assert (world.status["phase"], world.status["replicas"], world.running) == ("Suspended", 0, None)
+    world.edit(suspend=False)
+    await turns(loop, world, 1)
+    assert world.running == 6
+    assert world.log[-2:] == ["stopped", "started with 6"]
+
+
+async def test_a_new_operator_adopts(loop: JobLoop, world: World, wish: Wish, services: Services) -> None:
+    wish.executors = 6
+    await turns(loop, world, 3)
+    before, said = world.status, list(world.events)
+    # Killed: the backend runs on, the status is what the API server has.
+    world.now += 120
+    successor = JobLoop(REF, world.resource, services)
+    await turns(successor, world, 1)
+    assert world.status["allocation"] == before["allocation"]
+    assert world.status["simulation"]["origin"] == before["simulation"]["origin"]
+    assert world.events == said
+    assert world.log.count("started with 4") == 1
+
+
+async def test_a_change_that_was_written_but_not_applied_is_applied_by_the_next_operator(
+    loop: JobLoop, world: World, wish: Wish, services: Services
+) -> None:
+    wish.executors = 6
+    await turns(loop, world, 1)
+    world.status["allocation"]["executors"] = 9
+    wish.executors = 9
+    world.running = None
+    await turns(JobLoop(REF, world.resource, services), world, 1)
+    assert world.running == 9
+
+
+async def test_an_edit_is_noticed_and_a_status_patch_is_not(world: World, services: Services) -> None:
+    loop = JobLoop(REF, world.resource, services)
+    running = asyncio.create_task(loop.run())
+    await asyncio.sleep(0.02)
+    cycles = services.metrics.jobs.sample(REF).decisions.total()
+    loop.notify()
+    await asyncio.sleep(0.02)
+    assert services.metrics.jobs.sample(REF).decisions.total() == cycles
+    world.edit(scaling={"interval": "10s", "executors": {"min": 1, "max": 2}})
+    loop.notify()
+    await asyncio.sleep(0.05)
+    assert world.running == 2
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert b'name="city"' not in services.metrics.render()
+
+
+async def test_every_decision_is_in_the_audit_log(loop: JobLoop, world: World, tmp_path: Path, wish: Wish) -> None:
+    await turns(loop, world, 3)
+    wish.executors = 6
+    await turns(loop, world, 1)
+    records = list(read_audit([tmp_path]))
+    assert [r.decision.allocation.executors for r in records] == [4, 4, 4, 6]
+    assert {r.ref for r in records} == {REF}
+
+
+async def test_stop_ends_the_job_whether_or_not_it_was_run_here(
+    loop: JobLoop, world: World, services: Services
+) -> None:
+    await turns(loop, world, 1)
+    await loop.stop()
+    assert world.log[-1] == "stopped"
+    world.running = 4
+    await JobLoop(REF, world.resource, services).stop()
+    assert world.running is None
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """RFC 7386, as an API server does it."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge(result.get(key), value)
+    return result
