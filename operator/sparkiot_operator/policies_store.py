@@ -129,6 +129,10 @@ class PolicyStore:
 
     def _artifact(self, key: _Key, path: Path | None) -> Artifact:
         if path is None:
+            if key.name not in library.shipped():
+                have = ", ".join((*RULES, *library.shipped()))
+                where = self._folder or "policies-dir, which is not set"
+                raise ArtifactError(f"it is none of {have}, and not in {where}")
             return library.load(key.name, key.digest)
         digest = key.digest or self._digests.get(key.name)
         if digest is None:

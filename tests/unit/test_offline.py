@@ -10,6 +10,12 @@ EXAMPLES = Path(__file__).parents[2] / "operator" / "sparkiot_operator" / "examp
 HEALTHCARE = EXAMPLES / "healthcare.yaml"
 SMART_CITY = EXAMPLES / "smart-city.yaml"
 JOB = HEALTHCARE.read_text()
+LIVE = """
+apiVersion: sparkiot.dev/v1alpha1
+kind: SparkIoTJob
+spec:
+  application: {image: "spark:1", mainApplicationFile: "local:///a.py", checkpointLocation: "s3a://b/c"}
+"""
 
 
 def played(policy: str, *, minutes: int = 60) -> Run:
@@ -50,7 +56,8 @@ def test_a_fixed_size_costs_what_it_is_billed() -> None:
         ("kind: Pod", "not a SparkIoTJob"),
         (JOB.replace("max: 20", "max: none"), "spec.scaling.executors.max"),
         (JOB.replace("scenario: HealthcareCritical", "scenario: Cheap"), "'Cheap'"),
-        (JOB.split("simulation:", maxsplit=1)[0], "spec.simulation is absent"),
+        (JOB.split("simulation:", maxsplit=1)[0], "state application, simulation or both"),
+        (LIVE, "spec.simulation is absent"),
     ],
 )
 def test_what_is_wrong_with_a_job_file_is_said(tmp_path: Path, text: str, message: str) -> None:
