@@ -98,7 +98,8 @@ def test_a_meta_controller_is_no_policy(tmp_path: Path) -> None:
 def test_an_unknown_name_says_which_are_known(tmp_path: Path) -> None:
     found = PolicyStore(folder=tmp_path, digests={}).policy("nobody", None)
     assert found.problem is not None
-    assert "nobody" in found.problem
+    assert "RateAhead" in found.problem
+    assert str(tmp_path) in found.problem
 
 
 def test_files_that_change_are_loaded_again_and_others_are_not(folder: Path) -> None:
