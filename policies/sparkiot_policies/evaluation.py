@@ -68,6 +68,8 @@ class Window:
         self.metrics_s = metrics_s
         self.slo_s = slo_s
         self._measurements: deque[Measurement] = deque()
+        # Rows and busy seconds of each measurement's batches, summed once: a window may hold hundreds of batches.
+        self._sums: deque[tuple[float, float]] = deque()
         self._slo: deque[tuple[float, int, int]] = deque()
         self._batches = 0
         self._met = 0
@@ -81,17 +83,20 @@ class Window:
         if self._measurements and measurement.time <= self._measurements[-1].time:
             return
         measurement = _finite(measurement)
+        batches = measurement.batches
         self._measurements.append(measurement)
+        self._sums.append((sum([b.rows for b in batches]), sum([b.duration_s for b in batches])))
         while self._measurements[0].time < measurement.time - self.metrics_s:
             self._measurements.popleft()
+            self._sums.popleft()
         if measurement.batches:
-            met = sum(b.latency_ms <= latency_target_ms for b in measurement.batches)
+            met = sum([b.latency_ms <= latency_target_ms for b in batches])
             self._slo.append((measurement.time, len(measurement.batches), met))
             self._batches += len(measurement.batches)
             self._met += met
         while self._slo and self._slo[0][0] < measurement.time - self.slo_s:
-            _, batches, met = self._slo.popleft()
-            self._batches -= batches
+            _, forgotten, met = self._slo.popleft()
+            self._batches -= forgotten
             self._met -= met
         self.capacity = self._capacity() or self.capacity
 
@@ -104,22 +109,22 @@ class Window:
         """Share of batches within the objective; None before the first batch."""
         return self._met / self._batches if self._batches else None
 
-    def batches(self) -> list[Batch]:
-        return [b for m in self._measurements for b in m.batches]
+    @property
+    def last_batch(self) -> Batch | None:
+        return next((m.batches[-1] for m in reversed(self._measurements) if m.batches), None)
 
     def rates(self) -> list[float]:
         return [m.rate for m in self._measurements if m.rate is not None]
 
     def latency_ms(self, quantile: float) -> float | None:
         """Latency of the window's batches at a quantile (nearest rank); None without a batch."""
-        latencies = sorted(b.latency_ms for b in self.batches())
+        latencies = sorted([b.latency_ms for m in self._measurements for b in m.batches])
         return latencies[max(math.ceil(quantile * len(latencies)) - 1, 0)] if latencies else None
 
     def processing_rate(self) -> float | None:
         """Messages/s over the time that batches were busy; None without a busy batch."""
-        batches = self.batches()
-        busy = sum(b.duration_s for b in batches)
-        return sum(b.rows for b in batches) / busy if busy > 0 else None
+        busy = sum([busy for _, busy in self._sums])
+        return sum([rows for rows, _ in self._sums]) / busy if busy > 0 else None
 
     def backlog_growing(self) -> bool | None:
         """Whether the backlog exceeds its mean over the window and what one trigger interval's arrival explains.
@@ -144,10 +149,10 @@ class Window:
     def _capacity(self) -> float | None:
         """True processing rate of one executor: rows over busy executor-seconds (DS2, OSDI 2018)."""
         rows = work = 0.0
-        for m in self._measurements:
+        for m, (processed, busy) in zip(self._measurements, self._sums, strict=True):
             if m.running:
-                rows += sum(b.rows for b in m.batches)
-                work += m.running * sum(b.duration_s for b in m.batches)
+                rows += processed
+                work += m.running * busy
         return rows / work if rows > 0 and work > 0 else None
 
 
@@ -213,7 +218,7 @@ def _observation(
     capacity = window.capacity
     angle = 2 * math.pi * (now % SECONDS_PER_DAY) / SECONDS_PER_DAY
     applied = last.applied
-    batches = window.batches()
+    last_batch = window.last_batch
     mean = sum(rates) / len(rates) if rates else None
     return Observation(
         workload_rate=last.rate,
@@ -234,7 +239,7 @@ def _observation(
         pending=last.pending,
         trigger_interval=last.trigger_interval_s,
         latency_target=job.objectives.latency_target_ms,
-        batch_duration=batches[-1].duration_s if batches else None,
+        batch_duration=last_batch.duration_s if last_batch else None,
         capacity=capacity,
         demand=_ratio(last.rate, capacity),
         predicted_demand=_ratio(predicted, capacity),

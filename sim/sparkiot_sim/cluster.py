@@ -141,12 +141,17 @@ class Cluster:
         """Let everything happen up to ``now``, epoch seconds. Raises ValueError when that lies in the past."""
         if now < self.now:
             raise ValueError(f"time cannot go back from {self.now} to {now}")
-        while (event := self._next_event()) <= now:
+        while True:
+            running, pool_event = self._running, self.pool.next_event
+            work_event = running.end if running else self._next_start()
+            event = min(work_event, pool_event)
+            if event > now:
+                break
             self.now = event
-            if event >= self.pool.next_event:
+            if event >= pool_event:
                 self._pool_changes()
-            if self._running and event >= self._running.end:
-                self._finish(self._running)
+            if (running := self._running) and event >= running.end:
+                self._finish(running)
             if not self._running and event >= self._next_start():
                 self._begin()
         self.now = now
@@ -162,10 +167,6 @@ class Cluster:
             self._restart()
         self._work = WorkModel(profile=self.profile, calibration=self._calibration, allocation=allocation)
         self._compute_per_hour = self._bill_rate()
-
-    def _next_event(self) -> float:
-        work = self._running.end if self._running else self._next_start()
-        return min(work, self.pool.next_event)
 
     def _next_start(self) -> float:
         """When a batch can start: at its trigger, not during a restart, never without executors."""

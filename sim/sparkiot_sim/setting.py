@@ -90,7 +90,7 @@ class Randomisation:
     presets: tuple[str, ...] = ("edge-small", "cloud-coldstart", "cloud-coldstart", "spot")
     kinds: tuple[Kind, ...] = tuple(Kind)
     qualities: tuple[str, ...] = ("measured", "measured", "perfect", "poor", "none")
-    demand: tuple[float, float] = (0.7, 9.0)
+    demand: tuple[float, float] = (0.7, 8.0)
     rate_per_executor: tuple[float, float] = (30.0, 3000.0)
     bytes_per_second: tuple[float, float] = (50e3, 4e6)
     """Of one busy executor's input."""
@@ -117,7 +117,7 @@ class Randomisation:
         interval = self.intervals_s[rng.integers(len(self.intervals_s))]
         most = self.max_executors[rng.integers(len(self.max_executors))]
         memory_gib = self.initial_memory_gib[rng.integers(len(self.initial_memory_gib))]
-        demand = min(_log_uniform(rng, self.demand), 0.5 * most)
+        demand = min(_log_uniform(rng, self.demand), 0.4 * most)
         job = Job(
             name="training",
             initial=Allocation(

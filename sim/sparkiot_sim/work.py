@@ -16,7 +16,8 @@ BYTES_PER_GIB = 2**30
 class BatchWork:
     """What one micro-batch costs.
 
-    duration_s: of the whole batch. cpu_s: of it, the seconds in which executors compute. pressure: working set over
+    duration_s: of the whole batch. cpu_s: of it, the seconds in which executors compute, serialise what
+    spills, or collect garbage. pressure: working set over
     usable memory of an executor.
     shuffle_gib: compressed bytes written. out_of_memory: an executor is killed on the way.
     """
@@ -58,11 +59,12 @@ class WorkModel:
         pressure = working_set / self._usable_mib
         # Beyond the killing point a retry runs fewer tasks at once, so that it fits, at the pace it had just there.
         out_of_memory = pressure > self._oom_pressure
-        spill = 1 + self._spill * max(min(pressure, self._oom_pressure) - 1, 0.0)
         cpu_s = rows * self._row_s / executors**self._exponent
+        if pressure > 1:
+            cpu_s *= 1 + self._spill * (min(pressure, self._oom_pressure) - 1)
         if out_of_memory:
             cpu_s *= 1 + self._lost_share
-        duration_s = self._fixed_s + cpu_s * spill
+        duration_s = self._fixed_s + cpu_s
         if rows * self._stored_mb > 0:
             # written once, read once, and again with the probability that the data's temperature stands for
             passes = 2 + temperature

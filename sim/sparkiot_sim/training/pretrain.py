@@ -23,20 +23,25 @@ Actions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainSettings:
-    """rounds: of collecting and fitting; the teacher acts in the first. steps: of each environment in a round. explore:
-    share of actions that are random. epochs: over all that was collected. learning_rate, batch_size: of Adam."""
+    """rounds: of collecting and fitting; the teacher acts in the first. steps: of each environment in a round.
+    ask_every: steps between two questions to the teacher, as neighbouring states teach the same. explore: share of
+    actions that are random. temperature: of the policy around the best action, in units of the reward, so that PPO has
+    something to compare. epochs: over all that was collected. learning_rate, batch_size: of Adam."""
 
-    rounds: int = 4
-    steps: int = 700
+    rounds: int = 3
+    steps: int = 900
+    ask_every: int = 3
     explore: float = 0.1
-    epochs: int = 12
+    temperature: float = 0.1
+    epochs: int = 25
     learning_rate: float = 1e-3
     batch_size: int = 2048
 
 
 @dataclass(slots=True)
 class Collected:
-    """What rounds have collected. observations: raw, (N, elements). losses: (N, 35). returns: (N,), discounted."""
+    """What a round has collected at the steps that the teacher was asked about. observations: raw, (N, elements).
+    losses: (N, 35). returns: (N,), discounted."""
 
     observations: Observations
     losses: npt.NDArray[np.float32]
@@ -73,13 +78,13 @@ def _collect(
 ) -> Collected:
     observations, losses, rewards, done = [], [], [], []
     seen = batch.reset()
-    for _ in range(settings.steps):
-        expected = batch.losses()
+    for number in range(settings.steps):
+        if number % settings.ask_every == 0:
+            expected = batch.losses()
+            observations.append(seen)
+            losses.append(expected)
         actions = _best(-expected) if teacher_acts else _best(_logits(model, features.apply(seen)))
-        actions = _explore(actions, rng, settings.explore)
-        step = batch.step(actions)
-        observations.append(seen)
-        losses.append(expected)
+        step = batch.step(_explore(actions, rng, settings.explore))
         rewards.append(step.rewards)
         done.append(step.done)
         seen = step.observations
@@ -88,7 +93,9 @@ def _collect(
     returns = _returns(
         np.array(rewards), np.array(done), last if not teacher_acts else np.zeros_like(last), model.gamma
     )
-    return Collected(np.concatenate(observations), np.concatenate(losses), np.concatenate(returns))
+    return Collected(
+        np.concatenate(observations), np.concatenate(losses), np.concatenate(returns[:: settings.ask_every])
+    )
 
 
 def _explore(actions: Actions, rng: np.random.Generator, share: float) -> Actions:
@@ -122,14 +129,20 @@ def _fit_actor(model: PPO, features: Features, collected: list[Collected], setti
         for chosen in torch.randperm(len(seen)).split(settings.batch_size):
             logits = policy.action_net(policy.mlp_extractor.forward_actor(seen[chosen]))
             parts = zip(logits.split(ACTION_SIZES, dim=1), losses[chosen].split(ACTION_SIZES, dim=1), strict=True)
-            loss = sum((part.softmax(dim=1) * lost).sum(dim=1).mean() for part, lost in parts)
+            loss = sum(_expected(part, lost, settings.temperature) for part, lost in parts)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += float(loss) * len(chosen) / len(seen)
+            total += loss.item() * len(chosen) / len(seen)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * (1 - (epoch + 1) / settings.epochs) + 1e-5
     return total
+
+
+def _expected(logits: torch.Tensor, losses: torch.Tensor, temperature: float) -> torch.Tensor:
+    """The loss that a policy of these logits expects, less its entropy at the temperature; both shape (N, actions)."""
+    logs = logits.log_softmax(dim=1)
+    return (logs.exp() * (losses + temperature * logs)).sum(dim=1).mean()
 
 
 def _fit_critic(model: PPO, features: Features, collected: list[Collected], settings: PretrainSettings) -> None:
