@@ -16,6 +16,7 @@ from .operator import operator
 from .replay import replay
 from .simulate import simulate
 from .top import top
+from .tournament import tournament
 
 app = typer.Typer(
     name="sparkiot",
@@ -41,7 +42,7 @@ def root(
     """Only the options that come before every subcommand."""
 
 
-for command in (demo, dev, operator, simulate, replay, explain, top):
+for command in (demo, dev, operator, simulate, tournament, replay, explain, top):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
 

@@ -1,0 +1,111 @@
+"""What a tournament plays: every policy under every load, preset and seed."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from sparkiot_policies.job import Job
+from sparkiot_sim.generators import DAY_S, Kind
+from sparkiot_sim.profile import PROFILES
+from sparkiot_sim.setting import INITIAL, Setting, standard_setting
+from sparkiot_sim.workload import Workload
+
+TRACE_PROFILE = Kind.SMART_CITY
+"""A recording says what arrives and not what is done with it: the job that meets it is this example's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """A load to compare policies on: the generator of a kind, or a recording. mean_rate: messages/s."""
+
+    source: Kind | Workload
+    mean_rate: float
+
+    @property
+    def name(self) -> str:
+        return self.source.value if isinstance(self.source, Kind) else self.source.name
+
+    def setting(self, *, preset: str, seed: int, quality: str, duration_s: float) -> Setting:
+        """One episode under this load; equal arguments give equal arrivals, clusters and edge signals.
+
+        A seed generates a load of its own. Of a recording that is longer than the episode, it draws the stretch that
+        is played; a shorter one repeats from its beginning.
+        """
+        if isinstance(self.source, Kind):
+            return standard_setting(
+                self.source,
+                seed=seed,
+                mean_rate=self.mean_rate,
+                preset=preset,
+                quality=quality,
+                duration_s=duration_s,
+            )
+        spare_s = max(self.source.duration_s - duration_s, 0.0)
+        return Setting(
+            job=Job(name=f"{self.name}-{seed}", initial=INITIAL),
+            profile=PROFILES[TRACE_PROFILE],
+            workload=self.source.scaled(self.mean_rate),
+            preset=preset,
+            quality=quality,
+            seed=seed,
+            start=self.source.start + float(np.random.default_rng(seed).uniform(0, spare_s)),
+            duration_s=duration_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One policy's run of one episode; ``policy`` is the name that it was entered under."""
+
+    policy: str
+    load: Load
+    preset: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tournament:
+    """The whole program. presets: names in the calibration. quality: of the edge signals. duration_s: of a match.
+
+    Raises ValueError where nothing would be played, or something twice.
+    """
+
+    policies: tuple[str, ...]
+    loads: tuple[Load, ...]
+    presets: tuple[str, ...] = ("cloud-coldstart",)
+    seeds: tuple[int, ...] = tuple(range(1, 11))
+    quality: str = "measured"
+    duration_s: float = DAY_S
+
+    def __post_init__(self) -> None:
+        loads = tuple(f"{load.name} at {load.mean_rate:g} messages/s" for load in self.loads)
+        entries: dict[str, tuple[object, ...]] = {
+            "policies": self.policies,
+            "loads": loads,
+            "presets": self.presets,
+            "seeds": self.seeds,
+        }
+        for what, given in entries.items():
+            if not given:
+                raise ValueError(f"no {what}")
+            if twice := [str(entry) for i, entry in enumerate(given) if entry in given[:i]]:
+                raise ValueError(f"{what}: {twice[0]} occurs twice")
+        shortest = Job(name="shortest", initial=INITIAL).interval_s
+        if self.duration_s < shortest:
+            raise ValueError(
+                f"a match of {self.duration_s:g} s is shorter than one decision interval of {shortest:g} s"
+            )
+
+    def matches(self) -> list[Match]:
+        """By load, preset and policy, seeds innermost: the order of all rows."""
+        return [
+            Match(policy=policy, load=load, preset=preset, seed=seed)
+            for load, preset, policy, seed in product(self.loads, self.presets, self.policies, self.seeds)
+        ]
+
+    def setting(self, match: Match) -> Setting:
+        """The episode of a match; it does not depend on the policy."""
+        return match.load.setting(
+            preset=match.preset, seed=match.seed, quality=self.quality, duration_s=self.duration_s
+        )

@@ -1,0 +1,155 @@
+"""Means over seeds with 95 % confidence intervals."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from statistics import NormalDist, fmean, stdev
+from typing import Any
+
+from .play import Result
+
+METRICS: Mapping[str, float] = {
+    "slo_attainment": 1.0,
+    "violations_percent": 100.0,
+    "cost_dollars": math.inf,
+    "latency_p50_ms": math.inf,
+    "latency_p95_ms": math.inf,
+    "latency_p99_ms": math.inf,
+    "scalings_per_hour": math.inf,
+    "restarts": math.inf,
+    "fallback_share": 1.0,
+}
+"""What is measured of every match, and the highest value it can take; the lowest is 0."""
+CONFIDENCE = 0.95
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""97.5 % quantiles of Student's t with 1 to 10 degrees of freedom; ``t_quantile`` expands the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over seeds. half_width: of its confidence interval, None where one seed says nothing of the spread.
+    highest: value that is possible; the lowest is 0."""
+
+    mean: float
+    half_width: float | None
+    highest: float = math.inf
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Low and high, cut to what is possible."""
+        if self.half_width is None:
+            return None
+        return max(self.mean - self.half_width, 0.0), min(self.mean + self.half_width, self.highest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One policy under one load and preset. mean_rate: messages/s. seeds: how many. estimates: by name in METRICS."""
+
+    policy: str
+    workload: str
+    mean_rate: float
+    preset: str
+    seeds: int
+    estimates: Mapping[str, Estimate]
+
+    def mean(self, metric: str) -> float:
+        return self.estimates[metric].mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat: each metric's mean under its name, its interval as [low, high] under the name and ``_ci95``."""
+        row: dict[str, Any] = {
+            "policy": self.policy,
+            "workload": self.workload,
+            "mean_rate": self.mean_rate,
+            "preset": self.preset,
+            "seeds": self.seeds,
+        }
+        for name, estimate in self.estimates.items():
+            row[name], row[f"{name}_ci95"] = estimate.mean, estimate.interval
+        return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overall:
+    """One policy over all loads and presets, each counted alike. worst: the load where the fewest batches met the
+    objective, as workload, messages/s and preset."""
+
+    policy: str
+    slo_attainment: float
+    worst_slo_attainment: float
+    worst: tuple[str, float, str]
+    cost_dollars: float
+
+
+def metrics(result: Result) -> dict[str, float]:
+    """The values of METRICS of one match; NaN where it had no batch."""
+    values = {
+        **result.summary.to_dict(),
+        "scalings_per_hour": result.scalings_per_hour,
+        "fallback_share": result.fallback_share,
+    }
+    return {name: values[name] for name in METRICS}
+
+
+def rows(results: Sequence[Result]) -> list[Row]:
+    """One row for every policy, load and preset; ``results`` in the order in which ``play`` gives them."""
+    found = []
+    for (policy, workload, mean_rate, preset), group in groupby(results, key=attrgetter("cell")):
+        values = [metrics(result) for result in group]
+        estimates = {
+            name: estimate([value[name] for value in values], highest=highest) for name, highest in METRICS.items()
+        }
+        found.append(
+            Row(
+                policy=policy,
+                workload=workload,
+                mean_rate=mean_rate,
+                preset=preset,
+                seeds=len(values),
+                estimates=estimates,
+            )
+        )
+    return found
+
+
+def overall(table: Sequence[Row]) -> list[Overall]:
+    """One line a policy, in the order of their first rows."""
+    found = []
+    for policy in dict.fromkeys(row.policy for row in table):
+        own = [row for row in table if row.policy == policy]
+        worst = min(own, key=lambda row: row.mean("slo_attainment"))
+        found.append(
+            Overall(
+                policy=policy,
+                slo_attainment=fmean(row.mean("slo_attainment") for row in own),
+                worst_slo_attainment=worst.mean("slo_attainment"),
+                worst=(worst.workload, worst.mean_rate, worst.preset),
+                cost_dollars=fmean(row.mean("cost_dollars") for row in own),
+            )
+        )
+    return found
+
+
+def estimate(values: Sequence[float], *, highest: float = math.inf) -> Estimate:
+    """The mean of independent values and its interval by Student's t."""
+    mean = fmean(values)
+    if len(values) < 2 or math.isnan(mean):
+        return Estimate(mean, None, highest)
+    return Estimate(mean, t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values)), highest)
+
+
+def t_quantile(freedom: int) -> float:
+    """The two-sided 95 % quantile of Student's t, to three digits.
+
+    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, table 26.10 and expansion 26.7.5.
+    """
+    if freedom <= len(T_975):
+        return T_975[freedom - 1]
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3

@@ -1,0 +1,153 @@
+"""The thesis arena's table beside the figures that were published for it and those that were measured again.
+
+Sources: PUBLISHED is the headline table ("Step 6") of the thesis; REMEASURED was measured on its original code with 5
+seeds of 500 steps, where each policy met traces of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparkiot_policies import library
+from sparkiot_policies.errors import PolicyMismatchError
+from sparkiot_policies.learned import LearnedPolicy
+from sparkiot_policies.observation import names
+from sparkiot_policies.rules import RULES, rule
+from sparkiot_sim.thesis.actors import Actor, LearnedActor, RuleActor
+from sparkiot_sim.thesis.draws import STEPS
+from sparkiot_sim.thesis.tournament import Row, baselines, tournament
+
+from .report import markdown_table, write_csv, write_json
+
+SCHEMA = 1
+"""Of the observations that this arena has."""
+LEARNED = "thesis"
+"""The shipped policy that was trained in it."""
+COLUMNS_NOTE = "published and re-measured: violations, cost, P95 of the thesis' own"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One line of an earlier table."""
+
+    violations_percent: float
+    cost_dollars: float
+    latency_p95_ms: float
+
+    def to_dict(self) -> dict[str, float]:
+        return {
+            "violations_percent": self.violations_percent,
+            "cost_dollars": self.cost_dollars,
+            "latency_p95_ms": self.latency_p95_ms,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.violations_percent:.1f} %, ${self.cost_dollars:,.0f}, {self.latency_p95_ms:,.0f} ms"
+
+
+PUBLISHED: Mapping[str, Figures] = {
+    "Fixed": Figures(90.0, 2251, 1534),
+    "Dexter": Figures(54.4, 2994, 1159),
+    "Seer": Figures(100.0, 1876, 1247),  # its cost is $2,539 elsewhere in the thesis
+    LEARNED: Figures(19.2, 3288, 1691),
+}
+"""By the policy that stands for it here; under LEARNED, the thesis' own learned policy."""
+REMEASURED: Mapping[str, Figures] = {
+    "Fixed": Figures(88.9, 2251, 1532),
+    "Dexter": Figures(59.9, 2994, 1157),
+    "Seer": Figures(99.7, 2451, 1247),
+    LEARNED: Figures(18.4, 3279, 1671),
+    "limit, shuffle known": Figures(0.0, 2559, 1000),
+    "limit, shuffle worst": Figures(0.0, 2599, 987),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One policy's row, and the earlier figures where there are any."""
+
+    row: Row
+    published: Figures | None
+    remeasured: Figures | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row, its SLO attainment, and the earlier figures under ``published`` and ``remeasured``."""
+        earlier = {"published": self.published, "remeasured": self.remeasured}
+        return {
+            **self.row.to_dict(),
+            "slo_attainment": 1 - self.row.violations_percent / 100,
+            **{name: figures.to_dict() for name, figures in earlier.items() if figures},
+        }
+
+    def shown(self) -> dict[str, str]:
+        """For people."""
+        row = self.row
+        return {
+            "policy": row.policy,
+            "violations_percent": f"{row.violations_percent:.2f}",
+            "cost_dollars": f"{row.cost_dollars:,.0f}",
+            "latency_p95_ms": f"{row.latency_p95_ms:,.0f}",
+            "limit_ratio": f"{row.limit_ratio:.3f}",
+            "published": str(self.published or "–"),
+            "remeasured": str(self.remeasured or "–"),
+        }
+
+
+def default_policies() -> tuple[str, ...]:
+    """The thesis' baselines, and the policy for this arena where it is shipped."""
+    rules = tuple(actor.identity.name for actor in baselines())
+    return (*rules, LEARNED) if LEARNED in library.shipped() else rules
+
+
+def table(policies: Sequence[str], *, seeds: Sequence[int], steps: int = STEPS) -> list[Line]:
+    """The given policies and both limits on the same traces, one a seed.
+
+    Raises PolicyError when a policy cannot be found, PolicyMismatchError when it needs what this arena has not.
+    """
+    found = tournament([_actor(name) for name in policies], seeds=seeds, steps=steps)
+    labels = [*policies, *(row.policy for row in found[len(policies) :])]
+    return [Line(row, PUBLISHED.get(label), REMEASURED.get(label)) for label, row in zip(labels, found, strict=True)]
+
+
+def write(folder: Path, lines: Sequence[Line], *, seeds: Sequence[int]) -> None:
+    """Write results.csv, results.json and results.md. Raises OSError when one cannot be written."""
+    write_csv(folder / "results.csv", [_flat(line) for line in lines])
+    rows = [line.to_dict() for line in lines]
+    write_json(folder / "results.json", {"arena": "thesis", "steps": STEPS, "seeds": list(seeds), "rows": rows})
+    (folder / "results.md").write_text(_markdown(lines, seeds=seeds), encoding="utf-8")
+
+
+def _actor(name: str) -> Actor:
+    if name in RULES:
+        policy = rule(name)
+        if missing := [need for need in policy.needs() if need not in names(SCHEMA)]:
+            raise PolicyMismatchError(f"{name} needs {', '.join(missing)}, which the thesis arena has not")
+        return RuleActor(policy)
+    artifact = library.load(name)
+    learned = LearnedPolicy(artifact)
+    if artifact.manifest.observation_schema != SCHEMA:
+        raise PolicyMismatchError(
+            f"{name} was trained on {artifact.manifest.schema_name}; the thesis arena has observation v{SCHEMA}"
+        )
+    return LearnedActor(learned)
+
+
+def _markdown(lines: Sequence[Line], *, seeds: Sequence[int]) -> str:
+    headings = ("policy", "violations %", "cost $", "P95 ms", "cost / limit", "published", "re-measured")
+    said = (
+        f"{STEPS} steps, means over seeds {', '.join(map(str, seeds))}; all policies met the same traces. The limit is"
+        f" the cheapest action that meets the SLA at every step. Columns {COLUMNS_NOTE}."
+    )
+    rows = markdown_table(headings, [tuple(line.shown().values()) for line in lines])
+    return "\n".join(("# Thesis arena", "", said, "", *rows)) + "\n"
+
+
+def _flat(line: Line) -> dict[str, Any]:
+    """One line of the CSV: earlier figures as columns of their own, empty where there are none."""
+    earlier = {"published": line.published, "remeasured": line.remeasured}
+    columns = ("violations_percent", "cost_dollars", "latency_p95_ms")
+    return {
+        **line.row.to_dict(),
+        **{f"{when}_{name}": getattr(figures, name, None) for when, figures in earlier.items() for name in columns},
+    }
