@@ -48,6 +48,14 @@ class Process:
             self._process.send_signal(number)
         return self._process.wait(PATIENCE_S)
 
+    def exit_code(self) -> int:
+        """Wait until it ends by itself; one that does not is killed, and the test fails."""
+        try:
+            return self._process.wait(PATIENCE_S)
+        finally:
+            if self.alive:
+                self.end(signal.SIGKILL)
+
     def text(self) -> str:
         return self.log.read_text(errors="replace")
 

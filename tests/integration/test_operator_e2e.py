@@ -1,7 +1,10 @@
 """The operator as a process against the embedded cluster, seen through the real kubectl."""
 
-import json
+import re
 import signal
+import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,8 +165,26 @@ def test_suspend_stops_and_resume_goes_on_with_the_backlog(rig: Rig, kubectl: Ku
 def test_delete_really_removes_the_object_and_its_metrics(rig: Rig, kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=[simulated_job("gone")])
     kubectl("wait", "sij/gone", "--for=condition=Ready", "--timeout=50s")
+    series = 'sparkiot_job_executors{name="gone",namespace="default",state="running"}'
+    wait_until(lambda: series in health(rig, "/metrics"), what="metrics of the job", rig=rig)
     kubectl("delete", "sij", "gone", "--wait=true", "--timeout=50s")
     assert kubectl.run("get", "sij", "gone").returncode != 0
+    wait_until(lambda: 'name="gone"' not in health(rig, "/metrics"), what="the metrics are gone too", rig=rig)
+
+
+def test_health_and_readiness(rig: Rig, kubectl: Kubectl) -> None:
+    assert health(rig, "/healthz") == "ok\n"
+    wait_until(lambda: health(rig, "/readyz") == "ok\n", what="ready", rig=rig)
+
+
+def health(rig: Rig, path: str) -> str:
+    """An answer of the operator's health port, as the last operator's log names it."""
+    url = re.findall(r"http://127\.0\.0\.1:\d+", rig.operator.text())[-1]
+    try:
+        with urllib.request.urlopen(url + path, timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return f"{error.code}"
 
 
 def test_a_deletion_that_nobody_served_is_finished_by_the_next_operator(rig: Rig, kubectl: Kubectl) -> None:
@@ -231,7 +252,9 @@ def test_a_killed_operator_is_followed_by_one_that_adopts(rig: Rig, kubectl: Kub
 
 
 def test_an_api_server_that_goes_and_comes_back(rig: Rig, kubectl: Kubectl) -> None:
-    kubectl("apply", "-f", "-", stdin=[simulated_job("outage")])
+    # One size only: a change that cannot be written would rightly wait for the API server.
+    fixed = {"interval": "10s", "executors": {"min": 3, "max": 3}}
+    kubectl("apply", "-f", "-", stdin=[simulated_job("outage", spec={"scaling": fixed})])
     kubectl("wait", "sij/outage", "--for=condition=Ready", "--timeout=50s")
     rig.cluster.end(signal.SIGTERM)
     decided = len(audited(rig, "outage"))
@@ -294,17 +317,20 @@ def test_a_kubeconfig_that_cannot_be_used_is_one_line(tmp_path: Path, content: s
         kubeconfig.write_text(content)
     log = tmp_path / "log"
     process = Process("operator", "--all-namespaces", "--kubeconfig", str(kubeconfig), "--health-port", "0", log=log)
-    assert process.end(0) == 78
+    assert process.exit_code() == 78
     (line,) = process.text().splitlines()
     assert str(kubeconfig) in line
     assert message in line
 
 
 def test_a_port_in_use_is_one_line(rig: Rig, tmp_path: Path) -> None:
-    port = json.loads(rig.kubectl("config", "view", "-o", "json"))["clusters"][0]["cluster"]["server"].rsplit(":")[-1]
-    flags = ("--all-namespaces", "--kubeconfig", str(rig.kubeconfig), "--health-port", port)
-    process = Process("operator", *flags, log=tmp_path / "log")
-    assert process.end(0) == 69
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        port = occupied.getsockname()[1]
+        flags = ("--all-namespaces", "--kubeconfig", str(rig.kubeconfig), "--health-port", str(port))
+        process = Process("operator", *flags, log=tmp_path / "log")
+        assert process.exit_code() == 69
     (line,) = process.text().splitlines()
     assert f"127.0.0.1:{port} is in use" in line
     assert "--health-port" in line
