@@ -1,4 +1,4 @@
-"""``python -m sparkiot_sim.training thesis``: train a policy and store it where the package ships it."""
+"""``python -m sparkiot_sim.training all``: train the policies and store them where the package ships them."""
 
 import argparse
 import json
@@ -6,20 +6,39 @@ from dataclasses import replace
 from pathlib import Path
 
 from sparkiot_policies.library import FOLDER
+from sparkiot_policies.manifest import Manifest
 
-from . import thesis
+from . import meta, realistic, thesis
+
+PARTS = ("thesis", "realistic", "meta")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sparkiot_sim.training", description=__doc__)
-    parser.add_argument("part", choices=["thesis"])
+    parser.add_argument("part", choices=[*PARTS, "all"], help="meta trains over the realistic policy in the folder")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="holds one artifact each (default: the package's)")
-    parser.add_argument("--seed", type=int, default=thesis.SETTINGS.seed)
+    parser.add_argument("--seed", type=int, help="of everything random (default: each part's own)")
     arguments = parser.parse_args()
-    folder = arguments.folder / thesis.NAME
-    manifest = thesis.train(folder, replace(thesis.SETTINGS, seed=arguments.seed))
-    print(f"{folder}: {manifest.digest}")
-    print(json.dumps(manifest.scores, indent=2))
+    for part in PARTS if arguments.part == "all" else [arguments.part]:
+        manifest = train(part, arguments.folder, arguments.seed)
+        print(f"{arguments.folder / manifest.name}: {manifest.digest}")
+        print(json.dumps(manifest.scores, indent=2))
 
 
-main()
+def train(part: str, folder: Path, seed: int | None) -> Manifest:
+    """Train one part into a folder beneath ``folder``."""
+    match part:
+        case "thesis":
+            settings = thesis.SETTINGS if seed is None else replace(thesis.SETTINGS, seed=seed)
+            return thesis.train(folder / thesis.NAME, settings)
+        case "realistic":
+            settings = realistic.SETTINGS if seed is None else replace(realistic.SETTINGS, seed=seed)
+            return realistic.train(folder / realistic.NAME, settings)
+        case _:
+            chosen = meta.SETTINGS if seed is None else replace(meta.SETTINGS, seed=seed)
+            return meta.train(folder / meta.NAME, folder / realistic.NAME, chosen)
+
+
+# Environments run in processes that import this module anew.
+if __name__ == "__main__":
+    main()

@@ -46,6 +46,7 @@ class MetaSettings:
     seed: int = 2
 
 
+SETTINGS = MetaSettings()
 RANDOMISATION = Randomisation(duration_s=4 * 3600.0, example_share=0.7, intervals_s=(30.0, 60.0), max_executors=(20,))
 """Long enough to spend an hour's error budget; longer decision intervals, so that more hours fit into the training."""
 
@@ -72,7 +73,7 @@ class MetaBatch(Workers):
         return self
 
 
-def train(folder: Path, policy: Path, settings: MetaSettings = MetaSettings(), *, progress: bool = True) -> Manifest:
+def train(folder: Path, policy: Path, settings: MetaSettings = SETTINGS, *, progress: bool = True) -> Manifest:
     """Train over the artifact in ``policy`` and write the meta-controller's artifact into ``folder``."""
     torch.set_num_threads(1)
     begun = time.perf_counter()

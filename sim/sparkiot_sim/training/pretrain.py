@@ -4,7 +4,7 @@ The network sees only observations, and minimises the loss that its own actions 
 losses. So it does not copy what a clairvoyant does; it learns what is best on average, given what can be known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,17 +126,30 @@ def _fit_actor(model: PPO, features: Features, collected: list[Collected], setti
     total = 0.0
     for epoch in range(settings.epochs):
         total = 0.0
-        for chosen in torch.randperm(len(seen)).split(settings.batch_size):
+        for chosen in _minibatches(len(seen), settings.batch_size):
             logits = policy.action_net(policy.mlp_extractor.forward_actor(seen[chosen]))
-            parts = zip(logits.split(ACTION_SIZES, dim=1), losses[chosen].split(ACTION_SIZES, dim=1), strict=True)
-            loss = sum(_expected(part, lost, settings.temperature) for part, lost in parts)
+            parts = zip(_parts(logits), _parts(losses[chosen]), strict=True)
+            loss = torch.stack([_expected(part, lost, settings.temperature) for part, lost in parts]).sum()
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             total += loss.item() * len(chosen) / len(seen)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * (1 - (epoch + 1) / settings.epochs) + 1e-5
     return total
+
+
+def _minibatches(count: int, size: int) -> Iterator[torch.Tensor]:
+    """Indices of all samples in random order, ``size`` at a time."""
+    order = torch.randperm(count)
+    for begin in range(0, count, size):
+        yield order[begin : begin + size]
+
+
+def _parts(values: torch.Tensor) -> list[torch.Tensor]:
+    """The columns of each part of the action."""
+    ends = np.cumsum(ACTION_SIZES).tolist()
+    return [values[:, end - size : end] for size, end in zip(ACTION_SIZES, ends, strict=True)]
 
 
 def _expected(logits: torch.Tensor, losses: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -152,11 +165,11 @@ def _fit_critic(model: PPO, features: Features, collected: list[Collected], sett
     parameters = [*policy.mlp_extractor.value_net.parameters(), *policy.value_net.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate)
     for _ in range(settings.epochs):
-        for chosen in torch.randperm(len(seen)).split(settings.batch_size):
+        for chosen in _minibatches(len(seen), settings.batch_size):
             values = policy.value_net(policy.mlp_extractor.forward_critic(seen[chosen]))[:, 0]
             loss = torch.nn.functional.smooth_l1_loss(values, returns[chosen])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
 
 

@@ -25,6 +25,9 @@ OVERLOAD = 2.0
 """How much worse than just missing the target it is to have no executor at all: backlogs outlive their cause."""
 WORST = 20.0
 """Largest difference that a loss shows."""
+HOLD = 1.0
+"""Extra price of an executor above what is kept anyway: the envelope will keep it for its stabilisation time. Without
+this, a policy adds its own caution to that of the envelope, which keeps the highest of a dozen noisy proposals."""
 LAYOUT_SCALE = 10.0
 """Memory, tier and compression differ by a few percent of the bill; scaled so that a network sees them."""
 AHEAD_S = 600.0
@@ -64,22 +67,29 @@ class Teacher:
         interval = env.setting.job.interval_s
         near = self._needed(model, now, now + self._startup_s, pieces=3)
         far = self._needed(model, now + self._startup_s, now + self._startup_s + 1.5 * interval, pieces=2)
-        counts = np.arange(1, ACTION_SIZES[0] + 1)
+        proposed = np.arange(1, ACTION_SIZES[0] + 1)
+        floor = self._floor(now)
+        counts = np.maximum(proposed, floor)
         late = _late(np.minimum(counts, max(cluster.pool.running, 1)), near) + _late(counts, far)
         weights = env.evaluation.weights
-        price = env.setting.job.prices.compute_per_hour(1, cluster.allocation.memory_mib)
-        losses = factor(weights.cost) * counts * price / self._reference + KAPPA * factor(weights.latency) * late
-        return _above_best(losses)
+        price = env.setting.job.prices.compute_per_hour(1, cluster.allocation.memory_mib) / self._reference
+        paid = price * (counts + HOLD * (counts - floor))
+        return _above_best(factor(weights.cost) * paid + KAPPA * factor(weights.latency) * late)
+
+    def _floor(self, now: float) -> int:
+        """What the envelope's stabilisation keeps whatever is proposed now."""
+        job, history = self._env.setting.job, self._env.evaluation.history
+        begin, current = now - job.limits.stabilization_s, history.allocation.executors
+        if history.since > begin:
+            return current
+        return min(current, max((p.executors for p in history.proposals if p.time > begin), default=1))
 
     def _needed(self, model: WorkModel, begin: float, end: float, *, pieces: int) -> npt.NDArray[np.int64]:
         """Fewest executors that keep the target at the peak of each piece of a time."""
         workload, edges = self._env.setting.workload, np.linspace(begin, end, pieces + 1).tolist()
         most = min(self._env.setting.job.limits.max_executors, ACTION_SIZES[0])
         return np.array(
-            [
-                min(int(np.ceil(self._executors(model, workload.peak(a, b)))), most)
-                for a, b in pairwise(edges)
-            ]
+            [min(int(np.ceil(self._executors(model, workload.peak(a, b)))), most) for a, b in pairwise(edges)]
         )
 
     def _executors(self, model: WorkModel, rate: float) -> float:
