@@ -25,9 +25,11 @@ OVERLOAD = 2.0
 """How much worse than just missing the target it is to have no executor at all: backlogs outlive their cause."""
 WORST = 20.0
 """Largest difference that a loss shows."""
-HOLD = 1.0
+HOLD = 0.6
 """Extra price of an executor above what is kept anyway: the envelope will keep it for its stabilisation time. Without
 this, a policy adds its own caution to that of the envelope, which keeps the highest of a dozen noisy proposals."""
+UNDECIDED = 0.02
+"""Price of an executor more or fewer than needed where the envelope makes all proposals equal: people read them."""
 LAYOUT_SCALE = 10.0
 """Memory, tier and compression differ by a few percent of the bill; scaled so that a network sees them."""
 AHEAD_S = 600.0
@@ -74,7 +76,9 @@ class Teacher:
         weights = env.evaluation.weights
         price = env.setting.job.prices.compute_per_hour(1, cluster.allocation.memory_mib) / self._reference
         paid = price * (counts + HOLD * (counts - floor))
-        return _above_best(factor(weights.cost) * paid + KAPPA * factor(weights.latency) * late)
+        needed = max(near.max(), far.max())
+        undecided = UNDECIDED * np.abs(proposed - needed)
+        return _above_best(factor(weights.cost) * paid + KAPPA * factor(weights.latency) * late + undecided)
 
     def _floor(self, now: float) -> int:
         """What the envelope's stabilisation keeps whatever is proposed now."""
