@@ -107,7 +107,7 @@ def find(api: Api, group: str, version: str, plural: str) -> Resource:
 def sound(api: Api) -> None:
     """Every object is listed and readable, and the revisions are those of the store."""
     for resource in api.registry.all():
-        for record in api.page(resource, Selection())[0]:
+        for record in api.select(resource, Selection()):
             shown = api.get(resource, record.key)
             assert shown["metadata"]["name"] == record.key[1]
             assert record.revision <= api.store.revision

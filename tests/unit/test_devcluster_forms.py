@@ -1,4 +1,4 @@
-"""Selectors, tables and protobuf bodies: forms that requests and answers take."""
+"""Selectors, JSONPaths and tables: forms that requests and answers take."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkiot_sim.devcluster.errors import ApiError
-from sparkiot_sim.devcluster.protobuf import decode
 from sparkiot_sim.devcluster.resources import BUILT_IN
 from sparkiot_sim.devcluster.selectors import field_test, label_test
 from sparkiot_sim.devcluster.tables import json_path, table
@@ -109,11 +108,3 @@ def test_every_built_in_kind_has_a_table_for_an_empty_object() -> None:
         bare = {"metadata": {"name": "a"}, "roleRef": {"kind": "Role", "name": "r"}}
         (row,) = table(resource, [bare], {}, now)["rows"]
         assert len(row["cells"]) == len(resource.columns) + 1
-
-
-@given(st.binary(max_size=64))
-def test_any_bytes_are_protobuf_or_a_refusal(content: bytes) -> None:
-    for body in (content, b"k8s\x00" + content):
-        with pytest.raises(ApiError) as raised:
-            decode(body)
-        assert raised.value.code in (400, 415)

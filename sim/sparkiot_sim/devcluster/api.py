@@ -1,12 +1,9 @@
 """The verbs of the API on resources: pure of HTTP, synchronous, one call one transaction."""
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-import orjson
 
 from sparkiot_sim.devcluster import admission, managed, scale
 from sparkiot_sim.devcluster.admission import WriteOptions
@@ -15,7 +12,6 @@ from sparkiot_sim.devcluster.errors import (
     already_exists,
     bad_request,
     conflict,
-    expired,
     forbidden,
     method_not_allowed,
     not_found,
@@ -79,29 +75,9 @@ class Api:
         obj = resource.view(self._require(resource, key).load())
         return scale.read(resource, obj) if subresource == "scale" else obj
 
-    def page(
-        self, resource: Resource, selection: Selection, *, limit: int = 0, token: str = ""
-    ) -> tuple[list[Record], Obj]:
-        """Matching records and the list's metadata; with `limit`, a `continue` token when there are more.
-
-        Pages after the first show the present state under the first page's resourceVersion, so that a watch from it
-        misses nothing. Raises ApiError 410 when the history no longer reaches back to the first page.
-        """
-        revision, after = _read_token(token) if token else (self.store.revision, None)
-        if revision < self.store.oldest_resumable():
-            raise expired(revision, self.store.oldest_resumable())
-        matches = selection.test(resource)
-        found = [
-            record
-            for record in self.store.records(resource.storage, selection.namespace)
-            if (after is None or record.key > after) and matches(record)
-        ]
-        meta: Obj = {"resourceVersion": str(revision)}
-        if limit and len(found) > limit:
-            meta["continue"] = _write_token(revision, found[limit - 1].key)
-            meta["remainingItemCount"] = len(found) - limit
-            found = found[:limit]
-        return found, meta
+    def select(self, resource: Resource, selection: Selection) -> list[Record]:
+        """Matching records by namespace and name. Lists come in one piece: `limit` is allowed to be ignored."""
+        return list(filter(selection.test(resource), self.store.records(resource.storage, selection.namespace)))
 
     # Writes
 
@@ -244,7 +220,7 @@ class Api:
         return resource.view(obj)
 
     def delete_collection(self, resource: Resource, selection: Selection, options: Obj) -> list[Record]:
-        found, _ = self.page(resource, selection)
+        found = self.select(resource, selection)
         for record in found:
             self.delete(resource, record.key, options)
         return found
@@ -259,10 +235,9 @@ class Api:
             self.store.put(storage, obj)
 
     def _commit(self, resource: Resource, obj: Obj, options: WriteOptions) -> Obj:
-        stored = resource.to_storage(obj) if resource.to_storage else obj
         if not options.dry_run:
-            self.finish(resource.storage, stored)
-        return obj | {"metadata": stored["metadata"]}
+            self.finish(resource.storage, obj)
+        return obj
 
     def _require(self, resource: Resource, key: Key) -> Record:
         record = self.store.get(resource.storage, key)
@@ -290,15 +265,3 @@ class Api:
 
 def _shape(resource: Resource) -> managed.Shape:
     return managed.Shape(resource.schema.root if resource.schema else None)
-
-
-def _write_token(revision: int, key: Key) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([revision, *key])).decode()
-
-
-def _read_token(token: str) -> tuple[int, Key]:
-    try:
-        revision, namespace, name = orjson.loads(base64.urlsafe_b64decode(token))
-        return int(revision), (str(namespace), str(name))
-    except (ValueError, TypeError) as error:
-        raise bad_request("the continue token is not valid") from error

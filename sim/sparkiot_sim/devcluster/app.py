@@ -11,7 +11,7 @@ import orjson
 import yaml
 from aiohttp import web
 
-from sparkiot_sim.devcluster import admission, discovery, openapi, scale
+from sparkiot_sim.devcluster import admission, discovery, scale
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api, Selection
 from sparkiot_sim.devcluster.errors import (
@@ -23,8 +23,8 @@ from sparkiot_sim.devcluster.errors import (
     unsupported_media_type,
 )
 from sparkiot_sim.devcluster.patches import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
-from sparkiot_sim.devcluster.protobuf import PROTOBUF, decode
 from sparkiot_sim.devcluster.resources import Resource
+from sparkiot_sim.devcluster.store import Record
 from sparkiot_sim.devcluster.tables import table
 from sparkiot_sim.devcluster.watch import DEFAULT_SECONDS, WatchOptions, watch
 
@@ -76,12 +76,17 @@ class Http:
         app = web.Application(middlewares=[self._guard], client_max_size=BODY_LIMIT)
         for path in _PUBLIC:
             app.router.add_get(path, _healthy)
-        app.router.add_get("/version", _constant(discovery.VERSION))
-        app.router.add_get("/api", self._discover_core)
-        app.router.add_get("/apis", self._discover_groups)
+        registry = self._api.registry
+        for path, answer in (
+            ("/version", lambda: discovery.VERSION),
+            ("/api", lambda: {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
+            ("/apis", lambda: discovery.group_list(registry)),
+            ("/openapi/v3", lambda: discovery.openapi_index(registry)),
+        ):
+            app.router.add_get(path, _answer(answer))
         app.router.add_get("/apis/{group}", self._discover_group)
-        app.router.add_get("/openapi/v3", self._openapi_index)
-        app.router.add_get("/openapi/v3/{path:.+}", self._openapi_document)
+        app.router.add_get("/openapi/v3/api/{version}", self._openapi)
+        app.router.add_get("/openapi/v3/apis/{group}/{version}", self._openapi)
         app.router.add_route("*", "/{path:.*}", self._resource)
         return app
 
@@ -113,26 +118,12 @@ class Http:
         if request.path not in _PUBLIC and not hmac.compare_digest(given, self._expected):
             raise ApiError(401, "Unauthorized", "Unauthorized: use the token in the kubeconfig of this cluster")
 
-    async def _discover_core(self, request: web.Request) -> web.Response:
-        if "as=APIGroupDiscoveryList" in request.headers.get("Accept", ""):
-            return _json(discovery.aggregated(self._api.registry, core=True), content_type=discovery.AGGREGATED)
-        return _json({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
-
-    async def _discover_groups(self, request: web.Request) -> web.Response:
-        if "as=APIGroupDiscoveryList" in request.headers.get("Accept", ""):
-            return _json(discovery.aggregated(self._api.registry, core=False), content_type=discovery.AGGREGATED)
-        return _json(discovery.group_list(self._api.registry))
-
     async def _discover_group(self, request: web.Request) -> web.Response:
-        return _json(_found(discovery.group(self._api.registry, request.match_info["group"])))
+        return _json(discovery.group(self._api.registry, request.match_info["group"]))
 
-    async def _openapi_index(self, _request: web.Request) -> web.Response:
-        return _json(openapi.index(self._api.registry))
-
-    async def _openapi_document(self, request: web.Request) -> web.Response:
-        parts = request.match_info["path"].split("/")
-        group, version = ("", parts[1]) if len(parts) == 2 else tuple(parts[1:3])
-        return _json(_found(openapi.document(self._api.registry, group, version)))
+    async def _openapi(self, request: web.Request) -> web.Response:
+        match = request.match_info
+        return _json(discovery.openapi(self._api.registry, match.get("group", ""), match["version"]))
 
     async def _resource(self, request: web.Request) -> web.StreamResponse:
         root, *parts = request.path.strip("/").split("/")
@@ -142,7 +133,7 @@ class Http:
             raise no_such_path()
         group, version, *rest = parts
         if not rest:
-            return _json(_found(discovery.resource_list(self._api.registry, group, version)))
+            return _json(discovery.resource_list(self._api.registry, group, version))
         target = self._target(group, version, rest)
         if request.method == "GET":
             return await self._read(request, target)
@@ -187,17 +178,13 @@ class Http:
 
     def _list(self, request: web.Request, target: Target) -> web.Response:
         resource = target.resource
-        limit = _integer(request, "limit")
-        records, meta = self._api.page(
-            resource, _selection(request, target), limit=limit or 0, token=request.query.get("continue", "")
-        )
+        records = self._api.select(resource, _selection(request, target))
+        meta = {"resourceVersion": str(self._api.store.revision)}
         include = _table_rows(request)
         if include is not None:
             rows = [resource.view(record.load()) for record in records]
             return _json(table(resource, rows, meta, self._api.time(), include=include))
-        items = [resource.encoded(record) for record in records]
-        head = orjson.dumps({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta})
-        return web.Response(body=head[:-1] + b',"items":[' + b",".join(items) + b"]}", content_type=_JSON)
+        return _json(_list_of(resource, records, meta))
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         given = request.query.get("resourceVersion", "")
@@ -263,26 +250,23 @@ class Http:
             return _json(self._api.delete(target.resource, (target.namespace or "", target.name), options))
         deleted = self._api.delete_collection(target.resource, _selection(request, target), options)
         meta = {"resourceVersion": str(self._api.store.revision)}
-        items = [target.resource.view(record.load()) for record in deleted]
-        resource = target.resource
-        return _json({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta, "items": items})
+        return _json(_list_of(target.resource, deleted, meta))
+
+
+def _list_of(resource: Resource, records: list[Record], meta: Obj) -> Obj:
+    items = [resource.view(record.load()) for record in records]
+    return {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta, "items": items}
 
 
 async def _healthy(_request: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
-def _constant(body: Obj) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _answer(body: Callable[[], Obj]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handler(_request: web.Request) -> web.Response:
-        return _json(body)
+        return _json(body())
 
     return handler
-
-
-def _found(body: Obj | None) -> Obj:
-    if body is None:
-        raise no_such_path()
-    return body
 
 
 def _json(
@@ -340,8 +324,13 @@ async def _body(request: web.Request) -> Any:
     content = await request.read()
     if not content:
         return None
-    if request.content_type == PROTOBUF:
-        return decode(content)
+    if request.content_type == "application/vnd.kubernetes.protobuf":
+        raise ApiError(
+            415,
+            "UnsupportedMediaType",
+            "the embedded cluster does not read protobuf, which `kubectl create` sends for built-in kinds: use kubectl "
+            "apply -f, or add --dry-run=client -o yaml | kubectl apply -f -",
+        )
     if request.content_type not in _BODY_TYPES:
         raise unsupported_media_type(request.content_type, _BODY_TYPES)
     try:

@@ -1,33 +1,31 @@
-"""What clients learn about the server: versions, groups, resources; classic and aggregated discovery."""
+"""What clients learn about the server: groups, versions, resources, and OpenAPI documents for `kubectl explain`.
+
+Custom resources are described in full, by their CRD; built-in kinds only by name, since their objects are stored as
+they come. Discovery is the unaggregated form, which every client understands.
+"""
 
 from collections.abc import Iterable
 
-from sparkiot_sim.devcluster.errors import Obj
+from sparkiot_sim.devcluster.errors import Obj, no_such_path
 from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.resources import Resource
 
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-_SUBRESOURCE_VERBS = ["get", "patch", "update"]
-
 # The Kubernetes release whose behaviour is followed; clients switch features by it.
-VERSION: Obj = {
-    "major": "1",
-    "minor": "36",
-    "gitVersion": "v1.36.0+sparkiot-dev",
-    "gitCommit": "",
-    "gitTreeState": "clean",
-    "buildDate": "1970-01-01T00:00:00Z",
-    "goVersion": "",
-    "compiler": "",
-    "platform": "linux/amd64",
+VERSION: Obj = {"major": "1", "minor": "36", "gitVersion": "v1.36.0+sparkiot-dev", "platform": "linux/amd64"}
+_STANDARD: Obj = {
+    "apiVersion": {"type": "string", "description": "Version of the schema of this representation of an object."},
+    "kind": {"type": "string", "description": "The REST resource that this object represents, in CamelCase."},
+    "metadata": {"$ref": "#/components/schemas/ObjectMeta"},
 }
-
-
-def _subresources(resource: Resource) -> Iterable[tuple[str, Obj]]:
-    if resource.has_status:
-        yield "status", resource.gvk
-    if resource.scale:
-        yield "scale", {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+_META_SCHEMA: Obj = {
+    "type": "object",
+    "description": "Standard object's metadata: name, namespace, labels, annotations, finalizers, ownerReferences.",
+}
+# kubectl looks up here whether dry run and field validation work.
+_QUERY = [
+    {"name": name, "in": "query", "schema": {"type": "string"}}
+    for name in ("dryRun", "fieldManager", "fieldValidation")
+]
 
 
 def _group(group: str, versions: Iterable[str]) -> Obj:
@@ -41,74 +39,89 @@ def group_list(registry: Registry) -> Obj:
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def group(registry: Registry, name: str) -> Obj | None:
-    """`/apis/GROUP`, None when there is no such group."""
+def group(registry: Registry, name: str) -> Obj:
+    """`/apis/GROUP`. Raises ApiError 404 when there is no such group."""
     versions = registry.groups().get(name)
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, versions)} if versions else None
+    if not versions:
+        raise no_such_path()
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, versions)}
 
 
-def resource_list(registry: Registry, group: str, version: str) -> Obj | None:
-    """`/api/v1` and `/apis/GROUP/VERSION`, None when there is none."""
-    resources = registry.groups().get(group, {}).get(version)
-    if resources is None:
-        return None
+def resource_list(registry: Registry, group: str, version: str) -> Obj:
+    """`/api/v1` and `/apis/GROUP/VERSION`. Raises ApiError 404 when there is none."""
     entries: list[Obj] = []
-    for resource in resources:
-        entry: Obj = {
-            "name": resource.plural,
-            "singularName": resource.singular,
-            "namespaced": resource.namespaced,
-            "kind": resource.kind,
-            "verbs": list(resource.verbs),
-        }
-        if resource.short_names:
-            entry["shortNames"] = list(resource.short_names)
-        if resource.categories:
-            entry["categories"] = list(resource.categories)
-        entries.append(entry)
-        for name, gvk in _subresources(resource):
-            foreign = {} if gvk == resource.gvk else {"group": gvk["group"], "version": gvk["version"]}
-            entries.append(
-                {
-                    "name": f"{resource.plural}/{name}",
-                    "singularName": "",
-                    "namespaced": resource.namespaced,
-                    "kind": gvk["kind"],
-                    "verbs": _SUBRESOURCE_VERBS,
-                    **foreign,
-                }
-            )
+    for resource in _resources(registry, group, version):
+        entries.append(
+            {
+                "name": resource.plural,
+                "singularName": resource.singular,
+                "shortNames": list(resource.short_names),
+                "categories": list(resource.categories),
+                "namespaced": resource.namespaced,
+                "kind": resource.kind,
+                "verbs": list(resource.verbs),
+            }
+        )
+        sub = {"singularName": "", "namespaced": resource.namespaced, "verbs": ["get", "patch", "update"]}
+        if resource.has_status:
+            entries.append({"name": f"{resource.plural}/status", "kind": resource.kind, **sub})
+        if resource.scale:
+            scale = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+            entries.append({"name": f"{resource.plural}/scale", **scale, **sub})
     full = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": full, "resources": entries}
 
 
-def aggregated(registry: Registry, *, core: bool) -> Obj:
-    """`/api` (`core`) or `/apis` as one document with all resources."""
-    items = [
-        {
-            "metadata": {"name": name or None, "creationTimestamp": None},
-            "versions": [
-                {"version": version, "freshness": "Current", "resources": [_entry(res) for res in resources]}
-                for version, resources in versions.items()
-            ],
-        }
-        for name, versions in registry.groups().items()
-        if core == (name == "")
+def openapi_index(registry: Registry) -> Obj:
+    """`/openapi/v3`: where the document of each group and version is."""
+    paths = [
+        f"apis/{group}/{version}" if group else f"api/{version}"
+        for group, versions in registry.groups().items()
+        for version in versions
     ]
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+    return {"paths": {path: {"serverRelativeURL": f"/openapi/v3/{path}"} for path in paths}}
 
 
-def _entry(resource: Resource) -> Obj:
+def openapi(registry: Registry, group: str, version: str) -> Obj:
+    """The OpenAPI v3 document of one group and version. Raises ApiError 404 when there is none."""
+    resources = _resources(registry, group, version)
     return {
-        "resource": resource.plural,
-        "responseKind": resource.gvk,
-        "scope": "Namespaced" if resource.namespaced else "Cluster",
-        "singularResource": resource.singular,
-        "verbs": list(resource.verbs),
-        "shortNames": list(resource.short_names),
-        "categories": list(resource.categories),
-        "subresources": [
-            {"subresource": name, "responseKind": gvk, "verbs": _SUBRESOURCE_VERBS}
-            for name, gvk in _subresources(resource)
-        ],
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]},
+        "paths": {
+            _path(resource): {"get": _operation(resource), "patch": _operation(resource)} for resource in resources
+        },
+        "components": {"schemas": {"ObjectMeta": _META_SCHEMA, **{res.kind: _schema(res) for res in resources}}},
+    }
+
+
+def _resources(registry: Registry, group: str, version: str) -> list[Resource]:
+    resources = registry.groups().get(group, {}).get(version)
+    if not resources:
+        raise no_such_path()
+    return resources
+
+
+def _schema(resource: Resource) -> Obj:
+    description = f"{resource.kind} of {resource.api_version}; the embedded cluster stores any fields."
+    root: Obj = resource.schema.root if resource.schema else {"type": "object", "description": description}
+    properties = {**(root.get("properties") or {}), **_STANDARD}
+    return {**root, "properties": properties, "x-kubernetes-group-version-kind": [resource.gvk]}
+
+
+def _path(resource: Resource) -> str:
+    base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
+    return (
+        f"{base}/namespaces/{{namespace}}/{resource.plural}/{{name}}"
+        if resource.namespaced
+        else (f"{base}/{resource.plural}/{{name}}")
+    )
+
+
+def _operation(resource: Resource) -> Obj:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{resource.kind}"}}}
+    return {
+        "parameters": _QUERY,
+        "responses": {"200": {"description": "OK", "content": content}},
+        "x-kubernetes-group-version-kind": resource.gvk,
     }

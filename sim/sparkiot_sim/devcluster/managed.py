@@ -15,7 +15,6 @@ from sparkiot_sim.devcluster.patches import item_key, list_keys
 
 Path = tuple[str, ...]
 _ABSENT: Any = object()
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _UNTRACKED_META = (
     *("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"),
     *("deletionGracePeriodSeconds", "managedFields", "selfLink", "generateName"),
@@ -58,8 +57,7 @@ class Shape:
 def _item_step(item: Any, keys: tuple[str, ...]) -> str:
     if not keys:
         return f"v:{orjson.dumps(item).decode()}"
-    identity = dict(zip(keys, item_key(item, keys), strict=True))
-    return f"k:{orjson.dumps(identity, option=orjson.OPT_SORT_KEYS).decode()}"
+    return f"k:{item_key(item, keys)}"
 
 
 def leaves(shape: Shape, value: Any, path: Path = ()) -> dict[Path, Any]:
@@ -178,9 +176,7 @@ def apply(shape: Shape, live: Obj, config: Obj, who: Manager, *, force: bool, no
     }
     conflicts = {other: paths & differing for other, (paths, _) in owned.items() if other != who and paths & differing}
     if conflicts and not force:
-        upgradable = _last_applied(shape, live, present) if who.name == "kubectl" else set()
-        if not upgradable.issuperset(*conflicts.values()):
-            raise _conflict_error(conflicts)
+        raise _conflict_error(conflicts)
     for other, paths in conflicts.items():
         owned[other] = (owned[other][0] - paths, owned[other][1])
     prior, time = owned.pop(who, (set(), now))
@@ -195,17 +191,6 @@ def apply(shape: Shape, live: Obj, config: Obj, who: Manager, *, force: bool, no
     owned[who] = (set(wanted), time if unchanged else now)
     write_owned(merged.setdefault("metadata", {}), owned)
     return merged
-
-
-def _last_applied(shape: Shape, live: Obj, present: dict[Path, Any]) -> set[Path]:
-    """Fields that client-side apply set and nobody changed since: kubectl's server-side apply takes them over."""
-    text = ((live.get("metadata") or {}).get("annotations") or {}).get(_LAST_APPLIED)
-    try:
-        config = orjson.loads(text) if text else {}
-    except ValueError:
-        return set()
-    annotation = ("f:metadata", "f:annotations", f"f:{_LAST_APPLIED}")
-    return {path for path, value in leaves(shape, config).items() if present.get(path, _ABSENT) == value} | {annotation}
 
 
 def _prefixes(paths: set[Path]) -> set[Path]:

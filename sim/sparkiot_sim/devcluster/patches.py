@@ -49,13 +49,10 @@ def list_keys(field: str, items: list[Any]) -> tuple[str, ...] | None:
     return keys or next(((key, "protocol") for key in _PORT_KEYS if items and key in items[0]), None)
 
 
-def item_key(item: Obj, keys: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(item.get(key, "TCP" if key == "protocol" else None) for key in keys)
-
-
-def _place(item: Any, keys: tuple[str, ...]) -> bytes:
-    """What identifies an item in its list."""
-    return orjson.dumps(item_key(item, keys) if keys else item)
+def item_key(item: Obj, keys: tuple[str, ...]) -> str:
+    """What identifies an item in its list, as fieldsV1 writes it."""
+    identity = {key: item.get(key, "TCP" if key == "protocol" else None) for key in keys}
+    return orjson.dumps(identity, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def json_patch(target: Obj, operations: Any) -> Obj:
@@ -85,65 +82,47 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def strategic_merge(target: Any, patch: Obj) -> Any:
-    """Like a merge patch, but known lists merge by key; obeys $patch, $setElementOrder, $deleteFromPrimitiveList
-    and $retainKeys. The target is changed and returned; raises ApiError 400 for an unknown directive."""
+    """Like a merge patch, but known lists merge by key; obeys $patch, $deleteFromPrimitiveList and $retainKeys.
+
+    The target is changed and returned. Items keep their order: $setElementOrder is ignored.
+    """
     if patch.get("$patch") == "replace":
         return {key: value for key, value in patch.items() if key != "$patch"}
     result = target if isinstance(target, dict) else {}
     if retained := patch.get("$retainKeys"):
         result = {key: value for key, value in result.items() if key in retained}
     for key, value in patch.items():
-        if key.startswith("$"):
-            _directive(result, patch, key)
+        directive, _, field = key.partition("/")
+        if directive == "$deleteFromPrimitiveList":
+            result[field] = [item for item in _list(result.get(field)) if item not in value]
+        elif key.startswith("$"):
+            continue
         elif value is None or (isinstance(value, dict) and value.get("$patch") == "delete"):
             result.pop(key, None)
         elif isinstance(value, dict):
             result[key] = strategic_merge(result.get(key), value)
         elif isinstance(value, list):
-            result[key] = _merge_lists(key, result.get(key) or [], value)
+            result[key] = _merge_lists(key, _list(result.get(key)), value)
         else:
             result[key] = value
-    _set_order(result, patch)
     return result
 
 
-def _directive(result: Obj, patch: Obj, key: str) -> None:
-    name, _, field = key.partition("/")
-    if name == "$deleteFromPrimitiveList":
-        result[field] = [item for item in result.get(field) or [] if item not in patch[key]]
-    elif name not in ("$patch", "$retainKeys", "$setElementOrder"):
-        raise bad_request(f"unknown directive of a strategic merge patch: {key}")
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _merge_lists(field: str, live: list[Any], patch: list[Any]) -> list[Any]:
-    if {"$patch": "replace"} in patch:
-        return [item for item in patch if item != {"$patch": "replace"}]
     keys = list_keys(field, [*live, *patch])
     if keys is None:
         return patch
     if keys == ():
         return live + [item for item in patch if item not in live]
-    merged = {_place(item, keys): item for item in live}
+    merged = {item_key(item, keys): item for item in live}
     for item in patch:
-        where = _place(item, keys)
+        where = item_key(item, keys)
         if item.get("$patch") == "delete":
             merged.pop(where, None)
         else:
             merged[where] = strategic_merge(merged.get(where), item)
     return list(merged.values())
-
-
-def _set_order(result: Obj, patch: Obj) -> None:
-    for directive, order in patch.items():
-        name, _, field = directive.partition("/")
-        items = result.get(field)
-        if name != "$setElementOrder" or not isinstance(items, list) or not isinstance(order, list):
-            continue
-        keys = list_keys(field, [*items, *order])
-        if keys is not None:
-            places = {_place(item, keys): place for place, item in enumerate(order)}
-            result[field] = _by_place(items, keys, places)
-
-
-def _by_place(items: list[Any], keys: tuple[str, ...], places: Mapping[bytes, int]) -> list[Any]:
-    return sorted(items, key=lambda item: places.get(_place(item, keys), len(places)))

@@ -5,11 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from sparkiot_sim.devcluster import events
 from sparkiot_sim.devcluster.errors import Obj
-from sparkiot_sim.devcluster.store import Record
 
 if TYPE_CHECKING:
     from sparkiot_sim.devcluster.schema import StructuralSchema
@@ -40,11 +36,7 @@ class ScalePaths:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One served kind in one version.
-
-    `storage` names the set of objects behind it: two resources with the same name (events of v1 and of
-    events.k8s.io) are views of the same objects, converted by `from_storage` and `to_storage`.
-    """
+    """One served kind in one version; `storage` names the set of objects behind it, the same for each version."""
 
     group: str = ""
     version: str = "v1"
@@ -63,8 +55,6 @@ class Resource:
     storage: str = ""
     initial: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     selectable_fields: tuple[str, ...] = ()
-    from_storage: Callable[[Obj], Obj] | None = None
-    to_storage: Callable[[Obj], Obj] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "singular", self.singular or self.kind.lower())
@@ -84,15 +74,8 @@ class Resource:
         return {"group": self.group, "version": self.version, "kind": self.kind}
 
     def view(self, stored: Obj) -> Obj:
-        """The stored object as this resource shows it."""
-        shown = self.from_storage(stored) if self.from_storage else stored
-        return shown if shown["apiVersion"] == self.api_version else {**shown, "apiVersion": self.api_version}
-
-    def encoded(self, record: Record) -> bytes:
-        """The same as JSON; as it is stored when it already has this form."""
-        if self.from_storage is None and record.api_version == self.api_version:
-            return record.raw
-        return orjson.dumps(self.view(record.load()))
+        """The stored object as this version shows it; versions differ in name only."""
+        return stored if stored["apiVersion"] == self.api_version else {**stored, "apiVersion": self.api_version}
 
 
 def _size(*fields: str) -> Callable[[Obj], int]:
@@ -111,6 +94,16 @@ def _ready(pod: Obj) -> str:
 
 def _restarts(pod: Obj) -> int:
     return sum(state.get("restartCount", 0) for state in pod.get("status", {}).get("containerStatuses") or [])
+
+
+def _last_seen(event: Obj) -> Any:
+    times = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp"))
+    return next(filter(None, times), None)
+
+
+def _subject(event: Obj) -> str:
+    about = event.get("involvedObject") or {}
+    return f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
 
 
 AGE = Column(name="Age", source=".metadata.creationTimestamp", type="date")
@@ -137,11 +130,11 @@ _CLAIM_COLUMNS = (
     AGE,
 )
 _EVENT_COLUMNS = (
-    Column(name="Last Seen", source=events.last_seen, type="date"),
+    Column(name="Last Seen", source=_last_seen, type="date"),
     Column(name="Type", source=".type"),
     Column(name="Reason", source=".reason"),
-    Column(name="Object", source=events.subject),
-    Column(name="Message", source=events.message),
+    Column(name="Object", source=_subject),
+    Column(name="Message", source=".message"),
 )
 _EVENT_FIELDS = (
     *("type", "reason", "reportingComponent", "source"),
@@ -172,11 +165,6 @@ BUILT_IN: tuple[Resource, ...] = (
     ),
     Resource(
         kind="Event", plural="events", short_names=("ev",), columns=_EVENT_COLUMNS, selectable_fields=_EVENT_FIELDS,
-    ),
-    Resource(
-        group="events.k8s.io", kind="Event", plural="events", short_names=("ev",), columns=_EVENT_COLUMNS,
-        storage="/events", from_storage=events.to_events_v1, to_storage=events.to_core_v1,
-        selectable_fields=("type", "reason", "regarding.kind", "regarding.name", "regarding.namespace"),
     ),
     Resource(
         kind="PersistentVolumeClaim", plural="persistentvolumeclaims", short_names=("pvc",), has_status=True,

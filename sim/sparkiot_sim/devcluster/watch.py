@@ -117,11 +117,7 @@ class _Encoder:
             return self.event(kind, change.record.load())
         form = (kind, self._resource.api_version, self._include)
         if form not in change.encoded:
-            plain = self._include is None
-            line = (
-                _line(kind, self._resource.encoded(change.record)) if plain else self.event(kind, change.record.load())
-            )
-            change.encoded[form] = line
+            change.encoded[form] = self.event(kind, change.record.load())
         return change.encoded[form]
 
     def event(self, kind: str, stored: Obj) -> bytes:
