@@ -15,7 +15,7 @@ NOISY = ("kopf.objects", "kopf._core", "kopf._cogs", "aiohttp.access")
 
 
 class JsonFormatter(logging.Formatter):
-    """time (RFC 3339, UTC), level, logger, message, and the traceback as ``error`` where there is one."""
+    """time (RFC 3339, UTC), level, logger, message; ``job`` and the traceback as ``error`` where there are some."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -24,6 +24,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if job := getattr(record, "job", None):
+            line["job"] = job
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return orjson.dumps(line, default=str).decode()

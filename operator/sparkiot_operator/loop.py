@@ -53,6 +53,7 @@ class JobLoop:
         self._ref = ref
         self._resource = resource
         self._services = services
+        self._log = logging.LoggerAdapter(LOGGER, {"job": str(ref)})
         settings, api = services.settings, services.api
         recorder = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
         self._publisher = StatusPublisher(
@@ -103,10 +104,10 @@ class JobLoop:
         except (ApiError, BackendFailedError) as error:
             # The client itself says once that the API server is away, and a job that is gone is cancelled soon.
             silent = isinstance(error, ApiUnreachableError | ApiNotFoundError)
-            LOGGER.log(logging.DEBUG if silent else logging.WARNING, "%s: %s", self._ref, error)
+            self._log.log(logging.DEBUG if silent else logging.WARNING, "%s: %s", self._ref, error)
             return self._backoff()
-        except Exception as error:  # one job's bug must not stop the others
-            LOGGER.exception("%s: the cycle failed", self._ref)
+        except Exception as error:  # noqa: BLE001 - one job's bug must not stop the others
+            self._log.exception("%s: the cycle failed", self._ref)
             return await self._report_failure(error)
         self._failures = 0
         return wait
@@ -135,7 +136,7 @@ class JobLoop:
             self._session = None
             return 0.0
         if cycle.allocation != cycle.decision.previous:
-            LOGGER.info("%s: %s", self._ref, describe(cycle.decision))
+            self._log.info("%s: %s", self._ref, describe(cycle.decision))
         await session.realize(cycle)
         self._audit(cycle)
         metrics.record(self._ref, cycle)
@@ -164,7 +165,7 @@ class JobLoop:
             changed = cycle.allocation != cycle.decision.previous
             if changed or session.finished or isinstance(error, ApiNotFoundError | ApiRefusedError):
                 raise
-            LOGGER.debug("%s: status not written, the job goes on: %s", self._ref, error)
+            self._log.debug("%s: status not written, the job goes on: %s", self._ref, error)
 
     def _until_next(self, session: Session) -> float:
         """Seconds of real time to the next tick; ticks that passed meanwhile are left out and counted."""
@@ -266,7 +267,7 @@ class JobLoop:
             log.write(AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision))
         except (OSError, ValueError) as error:
             self._services.metrics.audit_errors.inc()
-            LOGGER.warning("%s: a decision is missing in the audit log: %s", self._ref, error)
+            self._log.warning("%s: a decision is missing in the audit log: %s", self._ref, error)
 
     def _backoff(self) -> float:
         settings = self._services.settings

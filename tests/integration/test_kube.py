@@ -1,0 +1,113 @@
+"""The operator's own calls to an API server, and what becomes of the ways in which they fail."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from support_operator import free_port, simulated_job
+
+from sparkiot_operator.crd import build_crd
+from sparkiot_operator.errors import ApiNotFoundError, ApiRefusedError, ApiUnreachableError, KubeconfigError
+from sparkiot_operator.events import Event, JobRef, build_event
+from sparkiot_operator.kube import KubeApi
+from sparkiot_operator.login import connection_info
+from sparkiot_sim.devcluster import DevCluster
+
+JOBS = "/apis/sparkiot.dev/v1alpha1/namespaces/default/sparkiotjobs"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
+    kubeconfig = tmp_path_factory.mktemp("kube") / "kubeconfig"
+    with DevCluster.in_thread(kubeconfig=kubeconfig, crds=[build_crd()]) as found:
+        yield found
+
+
+@pytest.fixture
+async def api(cluster: DevCluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KubeApi]:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    async with KubeApi(timeout_s=10) as found:
+        yield found
+
+
+async def test_a_status_is_patched_and_events_are_written(api: KubeApi) -> None:
+    await api.check()
+    created = await api._call("POST", JOBS, body=simulated_job("one"))
+    uid = created["metadata"]["uid"]
+    await api.patch_status("default", "one", {"phase": "Running", "replicas": 3})
+    await api.patch_status("default", "one", {"replicas": None})
+    assert (await api._call("GET", f"{JOBS}/one"))["status"] == {"phase": "Running"}
+    event = build_event(JobRef("default", "one", uid), Event("ScaledUp", "4 -> 6"), held=0, now=1.7e9)
+    await api.create_event("default", event)
+    with pytest.raises(ApiRefusedError, match="409"):
+        await api.delete_job("default", "one", uid="another")
+    await api.delete_job("default", "one", uid=uid)
+    with pytest.raises(ApiNotFoundError):
+        await api.patch_status("default", "one", {"phase": "Running"})
+
+
+async def test_what_the_schema_forbids_is_refused_with_the_servers_words(api: KubeApi) -> None:
+    await api._call("POST", JOBS, body=simulated_job("two"))
+    with pytest.raises(ApiRefusedError, match=r"PATCH .*/two/status: 422 .*phase"):
+        await api.patch_status("default", "two", {"phase": "Dancing"})
+
+
+async def test_absent_config_maps(api: KubeApi) -> None:
+    with pytest.raises(ApiNotFoundError, match="configmaps/nowhere"):
+        await api.read_config_map("default", "nowhere")
+
+
+async def test_a_token_that_expired_is_replaced(
+    cluster: DevCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cluster.kubeconfig is not None
+    good = cluster.kubeconfig.read_text()
+    config = yaml.safe_load(good)
+    config["users"][0]["user"] = {"token": "expired"}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    async with KubeApi(timeout_s=10) as api:
+        with pytest.raises(ApiRefusedError, match="401"):
+            await api.check()
+        kubeconfig.write_text(good)
+        await api.check()
+
+
+async def test_a_server_that_is_away_is_temporary(
+    cluster: DevCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cluster.kubeconfig is not None
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    async with KubeApi(timeout_s=10) as api:
+        with pytest.raises(ApiUnreachableError, match=r"GET /apis/sparkiot\.dev/v1alpha1: no answer"):
+            await api.check()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "does not exist"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"a: [", "is not YAML"),
+        (b"", "names no cluster"),
+        (
+            b"clusters: [{name: a, cluster: {server: 'https://x'}}]\ncurrent-context: b\n",
+            "no usable cluster credentials",
+        ),
+    ],
+)
+def test_kubeconfigs_that_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "kubeconfig"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    with pytest.raises(KubeconfigError, match=message):
+        connection_info()
