@@ -1,0 +1,71 @@
+"""The commands that read a cluster, against a running operator on the embedded one."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support_operator import Rig, running_rig, simulated_job, wait_until
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    folder = tmp_path_factory.mktemp("cli")
+    with running_rig(folder, "--health-port", "0", "--status-interval-seconds", "0.2") as running:
+        running.kubectl("apply", "-f", "-", stdin=[simulated_job("ward")])
+        wait_until(lambda: running.kubectl.status("ward").get("latency"), what="the job is measured", rig=running)
+        yield running
+
+
+def sparkiot(rig: Rig, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sparkiot_operator", *arguments]
+    env = {**os.environ, "KUBECONFIG": str(rig.kubeconfig)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+
+
+def test_top_shows_what_the_status_says(rig: Rig) -> None:
+    result = sparkiot(rig, "top", "--once")
+    assert result.returncode == 0, result.stderr
+    status = rig.kubectl.status("ward")
+    for shown in ("default/ward", "Running", status["allocation"]["memory"], status["allocation"]["tier"], "1s"):
+        assert shown in result.stdout
+
+
+def test_top_for_machines_and_one_namespace(rig: Rig) -> None:
+    (job,) = json.loads(sparkiot(rig, "top", "-o", "json").stdout)
+    assert job["metadata"]["name"] == "ward"
+    assert job["status"]["phase"] == "Running"
+    assert json.loads(sparkiot(rig, "top", "-o", "json", "-n", "elsewhere").stdout) == []
+
+
+def test_explain_without_an_audit_log_reads_status_and_events(rig: Rig) -> None:
+    result = sparkiot(rig, "explain", "ward")
+    assert result.returncode == 0, result.stderr
+    for shown in ("policy", "Rate (builtin)", "allocation", "ObjectiveMet", "PolicyLoaded", "event"):
+        assert shown in result.stdout
+    found = json.loads(sparkiot(rig, "explain", "ward", "-o", "json").stdout)
+    assert found["status"]["decision"]["policy"] == {"name": "Rate", "digest": "builtin"}
+    assert {event["involvedObject"]["name"] for event in found["events"]} == {"ward"}
+
+
+def test_explain_of_an_absent_job_is_one_line(rig: Rig) -> None:
+    result = sparkiot(rig, "explain", "nobody")
+    assert result.returncode == 1
+    assert "nobody" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("not: [", "is not YAML"), ("apiVersion: v1\nkind: Config\n", "names no cluster")]
+)
+def test_an_unusable_kubeconfig_is_one_line(rig: Rig, tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(content)
+    result = sparkiot(rig, "top", "--once", "--kubeconfig", str(path))
+    assert result.returncode == 78
+    assert message in result.stderr
+    assert str(path) in result.stderr.replace("\n", "")
+    assert "Traceback" not in result.stderr
