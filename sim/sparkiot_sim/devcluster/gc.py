@@ -1,131 +1,85 @@
-"""The garbage collector: dependents of what is gone, and whatever deletion still has to wait for.
-
-It looks at an object when something about it, its owner, its dependents, its namespace or its CRD changed; there is no
-periodic sweep, because nothing changes behind the store's back.
-"""
-
-import asyncio
-from collections import deque
+"""The garbage collector: dependents of what is gone, and whatever deletion still has to wait for."""
 
 from sparkiot_sim.devcluster.api import FOREGROUND, ORPHAN, Api
-from sparkiot_sim.devcluster.errors import Obj
+from sparkiot_sim.devcluster.errors import ApiError, Obj
 from sparkiot_sim.devcluster.registry import CLEANUP
-from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, Resource
-from sparkiot_sim.devcluster.store import Change, Key, Record
+from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES
+from sparkiot_sim.devcluster.store import Change, Record
 
 
-class Collector:
-    """Follows the store of `api`; `run` works off what it has seen until cancelled."""
+async def collect(api: Api) -> None:
+    """Sweeps at the start, since a stop may have interrupted deletions, and after each change that bears on it."""
+    due = True
+    while True:
+        seen = api.store.revision
+        if due:
+            sweep(api)
+        else:
+            await api.store.wait()
+        try:
+            due = any(map(_bears, api.store.changes(seen)))
+        except ApiError:  # more happened than the history holds
+            due = True
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._store = api.store
-        self._queue: deque[tuple[str, Key]] = deque()
-        self._wake = asyncio.Event()
-        self._store.listen(self._follow)
-        for storage in self._store.storages():  # deletions that a stop interrupted
-            for record in self._store.records(storage):
-                if record.deleting or record.owners:
-                    self._enqueue(storage, record.key)
 
-    async def run(self) -> None:
-        while True:
-            while self._queue:
-                self._examine(*self._queue.popleft())
-                await asyncio.sleep(0)  # a large cascade must not starve requests
-            self._wake.clear()
-            await self._wake.wait()
+def _bears(change: Change) -> bool:
+    owners = change.before.owners if change.before else ()
+    return change.removed or change.record.deleting or change.record.owners != owners
 
-    def _enqueue(self, storage: str, key: Key) -> None:
-        self._queue.append((storage, key))
-        self._wake.set()
 
-    def _follow(self, change: Change) -> None:
-        record = change.record
-        if change.removed:
-            for storage, dependent in self._store.dependents(record.uid):
-                self._enqueue(storage, dependent.key)
-            for owner in record.owners:
-                found = self._store.find(owner)
-                if found and found[1].deleting:
-                    self._enqueue(found[0], found[1].key)
-            if record.key[0]:
-                self._enqueue(NAMESPACES, ("", record.key[0]))
-            group, _, plural = change.storage.partition("/")
-            self._enqueue(CRDS, ("", f"{plural}.{group}"))
-        elif record.deleting or (record.owners and (change.before is None or change.before.owners != record.owners)):
-            self._enqueue(change.storage, record.key)
+def sweep(api: Api) -> None:
+    """Deletes what lost its last owner, and takes each deletion in progress one step on."""
+    living = {record.uid for _, record in api.store.all()}
+    for storage, record in list(api.store.all()):
+        if record.deleting:
+            _advance(api, storage, record)
+        elif record.owners and not living.intersection(record.owners):
+            _delete(api, storage, record, "Background")
 
-    def _examine(self, storage: str, key: Key) -> None:
-        record = self._store.get(storage, key)
-        resource = self._api.registry.by_storage(storage)
-        if record is None or resource is None:
-            return
+
+def _advance(api: Api, storage: str, record: Record) -> None:
+    obj = record.load()
+    finalizers = obj["metadata"].get("finalizers") or []
+    if storage == NAMESPACES:
+        inside = [(place, rec) for place, rec in api.store.all() if rec.key[0] == record.key[1]]
+        if not _delete_all(api, inside, "Background"):
+            obj["spec"]["finalizers"] = []
+            api.finish(storage, obj)
+    elif storage == CRDS and CLEANUP in finalizers:
+        place = f"{obj['spec']['group']}/{obj['spec']['names']['plural']}"
+        if not _delete_all(api, [(place, rec) for rec in api.store.records(place)], "Background"):
+            _drop_finalizer(api, storage, obj, CLEANUP)
+    elif FOREGROUND in finalizers:
+        if not _delete_all(api, _dependents(api, record), "Foreground"):
+            _drop_finalizer(api, storage, obj, FOREGROUND)
+    elif ORPHAN in finalizers:
+        for place, dependent in _dependents(api, record):
+            orphan = dependent.load()
+            owners = orphan["metadata"].pop("ownerReferences")
+            if others := [owner for owner in owners if owner["uid"] != record.uid]:
+                orphan["metadata"]["ownerReferences"] = others
+            api.finish(place, orphan)
+        _drop_finalizer(api, storage, obj, ORPHAN)
+
+
+def _dependents(api: Api, owner: Record) -> list[tuple[str, Record]]:
+    return [(storage, record) for storage, record in api.store.all() if owner.uid in record.owners]
+
+
+def _delete_all(api: Api, held: list[tuple[str, Record]], policy: str) -> bool:
+    """Deletes these objects; true while finalizers hold some."""
+    for storage, record in held:
         if not record.deleting:
-            if record.owners and not any(map(self._store.exists, record.owners)):
-                self._api.delete(resource, key, {"propagationPolicy": "Background"})
-            return
-        obj = record.load()
-        finalizers = obj["metadata"].get("finalizers") or []
-        if storage == NAMESPACES:
-            self._empty_namespace(obj)
-        elif CLEANUP in finalizers and storage == CRDS:
-            self._empty_crd(obj)
-        elif ORPHAN in finalizers:
-            for owner, dependent in self._store.dependents(record.uid):
-                self._release(owner, dependent, record.uid)
-            self._drop_finalizer(storage, obj, ORPHAN)
-        elif FOREGROUND in finalizers and not self._blocked(record):
-            self._drop_finalizer(storage, obj, FOREGROUND)
+            _delete(api, storage, record, policy)
+    return any(api.store.get(storage, record.key) for storage, record in held)
 
-    def _blocked(self, record: Record) -> bool:
-        """Deletes the dependents of `record`; true while one that blocks its deletion is still there."""
-        blocked = False
-        for storage, dependent in self._store.dependents(record.uid):
-            others = [uid for uid in dependent.owners if uid != record.uid and self._store.exists(uid)]
-            resource = self._api.registry.by_storage(storage)
-            if others:
-                self._release(storage, dependent, record.uid)
-            elif resource:
-                if not dependent.deleting:
-                    self._api.delete(resource, dependent.key, {"propagationPolicy": "Foreground"})
-                left = self._store.get(storage, dependent.key)
-                references = left.load()["metadata"]["ownerReferences"] if left else []
-                blocked |= any(ref["uid"] == record.uid and ref.get("blockOwnerDeletion") for ref in references)
-        return blocked
 
-    def _release(self, storage: str, dependent: Record, uid: str) -> None:
-        obj = dependent.load()
-        meta = obj["metadata"]
-        meta["ownerReferences"] = [ref for ref in meta["ownerReferences"] if ref["uid"] != uid]
-        if not meta["ownerReferences"]:
-            del meta["ownerReferences"]
-        self._api.finish(storage, obj)
+def _delete(api: Api, storage: str, record: Record, policy: str) -> None:
+    resource = api.registry.by_storage(storage)
+    if resource and api.store.get(storage, record.key):
+        api.delete(resource, record.key, {"propagationPolicy": policy})
 
-    def _drop_finalizer(self, storage: str, obj: Obj, name: str) -> None:
-        meta = obj["metadata"]
-        meta["finalizers"] = [finalizer for finalizer in meta["finalizers"] if finalizer != name]
-        if not meta["finalizers"]:
-            del meta["finalizers"]
-        self._api.finish(storage, obj)
 
-    def _empty_namespace(self, namespace: Obj) -> None:
-        name = namespace["metadata"]["name"]
-        namespaced = {res.storage: res for res in self._api.registry.all() if res.namespaced}
-        held = [self._delete_all(resource, name) for resource in namespaced.values()]
-        if not any(held):
-            namespace["spec"]["finalizers"] = []
-            self._api.finish(NAMESPACES, namespace)
-
-    def _empty_crd(self, crd: Obj) -> None:
-        spec = crd["spec"]
-        resource = self._api.registry.by_storage(f"{spec['group']}/{spec['names']['plural']}")
-        if resource is None or not self._delete_all(resource, None):
-            self._drop_finalizer(CRDS, crd, CLEANUP)
-
-    def _delete_all(self, resource: Resource, namespace: str | None) -> bool:
-        """Deletes all objects there; true while finalizers hold some."""
-        for record in self._store.records(resource.storage, namespace):
-            if not record.deleting:
-                self._api.delete(resource, record.key, {})
-        return bool(self._store.records(resource.storage, namespace))
+def _drop_finalizer(api: Api, storage: str, obj: Obj, name: str) -> None:
+    obj["metadata"]["finalizers"].remove(name)
+    api.finish(storage, obj)

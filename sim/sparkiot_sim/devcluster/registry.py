@@ -1,12 +1,15 @@
 """Which resources are served: the built-in table, and one resource for each served version of each CRD."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import orjson
 
 from sparkiot_sim.devcluster.errors import FieldError, Obj, invalid
 from sparkiot_sim.devcluster.resources import AGE, BUILT_IN, CRDS, Column, Resource, ScalePaths
 from sparkiot_sim.devcluster.rules import SchemaError
 from sparkiot_sim.devcluster.schema import StructuralSchema
-from sparkiot_sim.devcluster.store import Change, Store
+from sparkiot_sim.devcluster.store import Store
 from sparkiot_sim.devcluster.tables import json_path
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"  # finalizer: the custom resources go before their CRD
@@ -48,29 +51,22 @@ _MANIFEST = StructuralSchema(_shape(("spec",), spec=_SPEC))  # what of a CRD's m
 
 
 class Registry:
-    """Resources by (group, version, plural). Follows the CRDs in `store`."""
+    """Resources by group, version and plural; the custom ones are those of the CRDs in `store`."""
 
     def __init__(self, store: Store) -> None:
-        self._built_in = {(res.group, res.version, res.plural): res for res in BUILT_IN}
-        self._custom: dict[str, tuple[Resource, ...]] = {}
-        for record in store.records(CRDS):
-            self._custom[record.key[1]] = served_by(record.load())
-        store.listen(self._follow)
+        self._store = store
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
-        built_in = self._built_in.get((group, version, plural))
-        if built_in:
-            return built_in
-        custom = self._custom.get(f"{plural}.{group}", ())
-        return next((res for res in custom if res.version == version), None)
+        wanted = (group, version, plural)
+        return next((res for res in self.all() if (res.group, res.version, res.plural) == wanted), None)
 
     def by_storage(self, storage: str) -> Resource | None:
         return next((res for res in self.all() if res.storage == storage), None)
 
-    def all(self) -> Iterable[Resource]:
-        yield from self._built_in.values()
-        for resources in self._custom.values():
-            yield from resources
+    def all(self) -> Iterator[Resource]:
+        yield from BUILT_IN
+        for record in self._store.records(CRDS):
+            yield from _served(record.raw)
 
     def groups(self) -> dict[str, dict[str, list[Resource]]]:
         """Resources by group, then version; groups and versions in order of preference."""
@@ -79,14 +75,11 @@ class Registry:
             found.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
         return found
 
-    def _follow(self, change: Change) -> None:
-        if change.storage != CRDS:
-            return
-        name = change.record.key[1]
-        if change.removed:
-            self._custom.pop(name, None)
-        else:
-            self._custom[name] = served_by(change.record.load())
+
+@lru_cache(maxsize=32)
+def _served(crd: bytes) -> tuple[Resource, ...]:
+    """Cached, since the rules of a schema take milliseconds to compile."""
+    return served_by(orjson.loads(crd))
 
 
 def admit(crd: Obj, now: str) -> None:

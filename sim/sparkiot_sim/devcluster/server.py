@@ -20,9 +20,8 @@ from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api
 from sparkiot_sim.devcluster.app import Http
 from sparkiot_sim.devcluster.errors import ClusterError, ClusterStartError, Obj
-from sparkiot_sim.devcluster.gc import Collector
+from sparkiot_sim.devcluster.gc import collect
 from sparkiot_sim.devcluster.identity import Identity, write_private
-from sparkiot_sim.devcluster.journal import Journal
 from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES
 from sparkiot_sim.devcluster.store import Store
@@ -65,11 +64,11 @@ class DevCluster:
             stack.callback(listener.close)
             # Starting from the time keeps revisions growing over restarts without data: a client that resumes a
             # watch of the server's former life gets 410 and lists again, instead of waiting for ever.
-            store = Store(journal=Journal(data) if data else None, first_revision=int(time.time()))
+            store = Store(data, first_revision=int(time.time()))
             stack.callback(store.close)
             api = Api(store=store, registry=Registry(store), clock=lambda: datetime.now(UTC))
             _furnish(api, crds)
-            collector = asyncio.create_task(Collector(api).run(), name="devcluster-gc")
+            collector = asyncio.create_task(collect(api), name="devcluster-gc")
             identity = Identity.load_or_create(data)
             address, bound = listener.getsockname()[:2]
             url = f"https://[{address}]:{bound}" if ":" in address else f"https://{address}:{bound}"

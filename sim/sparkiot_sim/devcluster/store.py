@@ -1,23 +1,25 @@
-"""Objects, one revision counter, a bounded history and the subscriptions to it.
+"""Objects, one revision counter, a bounded history for watches, and a SQLite file when they shall survive.
 
-An object lives as its JSON bytes: reading gives a fresh copy, writing serializes once, and a watch event is built
-once and shared by everybody who watches. Everything here runs on one event loop without awaiting, so a read and the
-write that follows are atomic.
+An object lives as its JSON bytes: reading gives a fresh copy. Everything here runs on one event loop without awaiting,
+so a read and the write that follows are atomic. A commit survives `kill -9`; it is not synced to the disk one by one,
+so the last ones may be lost with the machine's power.
 """
 
 import asyncio
+import contextlib
+import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from sparkiot_sim.devcluster.errors import Obj, expired
-from sparkiot_sim.devcluster.journal import Journal
+from sparkiot_sim.devcluster.errors import ClusterDataError, Obj, expired
 
-HISTORY_CHANGES = 10_000  # how far a watch can resume before it gets 410 and lists again
-SUBSCRIPTION_BACKLOG = 20_000  # changes that a slow reader may be behind before it is cut off
+HISTORY_CHANGES = 10_000  # how far a watch can resume or fall behind before it gets 410 and lists again
+FILE = "objects.sqlite"
 
 Key = tuple[str, str]  # namespace ("" for cluster-scoped objects) and name
 
@@ -28,8 +30,6 @@ class Record:
 
     raw: bytes
     key: Key
-    revision: int
-    api_version: str
     uid: str
     labels: dict[str, str]
     owners: tuple[str, ...]
@@ -41,8 +41,6 @@ class Record:
         return Record(
             raw=orjson.dumps(obj),
             key=(meta.get("namespace") or "", meta["name"]),
-            revision=int(meta["resourceVersion"]),
-            api_version=obj["apiVersion"],
             uid=meta["uid"],
             labels=meta.get("labels") or {},
             owners=tuple(owner["uid"] for owner in meta.get("ownerReferences") or ()),
@@ -63,51 +61,25 @@ class Change:
     record: Record
     before: Record | None
     removed: bool
-    encoded: dict[Any, bytes] = field(default_factory=dict)  # event bytes, shared between watchers of the same form
-
-
-class Subscription:
-    """Changes of one storage that wait for one reader."""
-
-    def __init__(self) -> None:
-        self.pending: deque[Change] = deque()
-        self.overflowed = False
-        self._wake = asyncio.Event()
-
-    def offer(self, change: Change) -> None:
-        if len(self.pending) >= SUBSCRIPTION_BACKLOG:
-            self.overflowed = True
-        else:
-            self.pending.append(change)
-        self._wake.set()
-
-    async def wait(self, seconds: float) -> bool:
-        """True when there is something to read, False after `seconds` without."""
-        if not self.pending and not self.overflowed:
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), seconds)
-            except TimeoutError:
-                return False
-        return True
 
 
 class Store:
-    """All objects by storage name, then by (namespace, name)."""
+    """All objects by storage name, then by (namespace, name); in `folder` too, unless it is None.
 
-    def __init__(self, *, journal: Journal | None, first_revision: int, history: int = HISTORY_CHANGES) -> None:
+    Raises ClusterDataError when the folder is damaged or another embedded cluster uses it.
+    """
+
+    def __init__(self, folder: Path | None, *, first_revision: int, history: int = HISTORY_CHANGES) -> None:
         self.revision = first_revision
         self._objects: dict[str, dict[Key, Record]] = {}
-        self._by_owner: dict[str, set[tuple[str, Key]]] = {}
-        self._uids: dict[str, tuple[str, Key]] = {}
         self._history: deque[Change] = deque(maxlen=history)
-        self._subscriptions: dict[str, set[Subscription]] = {}
-        self._listeners: list[Callable[[Change], None]] = []
-        self._journal = journal
-        if journal:
-            self.revision, replayed = journal.replay(first_revision)
-            for storage, obj in replayed:
-                self._index(storage, Record.of(obj))
+        self._news = asyncio.Event()
+        self._database = _open(folder) if folder else None
+        if self._database:
+            self.revision = next(self._database.execute("SELECT number FROM revision"), (first_revision,))[0]
+            for storage, raw in self._database.execute("SELECT storage, object FROM objects"):
+                record = Record.of(orjson.loads(raw))
+                self._objects.setdefault(storage, {})[record.key] = record
         self._forgotten = self.revision  # the newest revision that the history cannot give any more
 
     def get(self, storage: str, key: Key) -> Record | None:
@@ -118,109 +90,88 @@ class Store:
         records = self._objects.get(storage, {})
         return [records[key] for key in sorted(records) if namespace is None or key[0] == namespace]
 
-    def storages(self) -> Iterator[str]:
-        return iter(list(self._objects))
+    def all(self) -> Iterator[tuple[str, Record]]:
+        """Every record with its storage."""
+        for storage in list(self._objects):
+            for record in self.records(storage):
+                yield storage, record
 
-    def exists(self, uid: str) -> bool:
-        return uid in self._uids
-
-    def find(self, uid: str) -> tuple[str, Record] | None:
-        """The object with this uid, and the storage where it is."""
-        place = self._uids.get(uid)
-        return (place[0], self._objects[place[0]][place[1]]) if place else None
-
-    def dependents(self, uid: str) -> list[tuple[str, Record]]:
-        """Objects whose ownerReferences name `uid`."""
-        return [(storage, self._objects[storage][key]) for storage, key in sorted(self._by_owner.get(uid, ()))]
-
-    def put(self, storage: str, obj: Obj) -> Record:
+    def put(self, storage: str, obj: Obj) -> None:
         """Creates or replaces; sets the object's resourceVersion."""
         obj["metadata"]["resourceVersion"] = str(self.revision + 1)
         record = Record.of(obj)
-        self.revision += 1
         before = self.get(storage, record.key)
-        if self._journal:
-            self._journal.put(self.revision, storage, record.raw)
-        self._index(storage, record)
-        self._publish(Change(storage, self.revision, record, before, removed=False))
-        return record
+        self._save("REPLACE INTO objects VALUES (?, ?, ?, ?)", (storage, *record.key, record.raw))
+        self._objects.setdefault(storage, {})[record.key] = record
+        self._publish(Change(storage, self.revision + 1, record, before, removed=False))
 
-    def remove(self, storage: str, key: Key) -> Record:
+    def remove(self, storage: str, key: Key) -> None:
         """Takes the object out; its last version carries the revision of the removal."""
         before = self._objects[storage][key]
         last = before.load()
         last["metadata"]["resourceVersion"] = str(self.revision + 1)
-        record = Record.of(last)
-        self.revision += 1
-        if self._journal:
-            self._journal.delete(self.revision, storage, key)
-        self._unindex(storage, before)
+        self._save("DELETE FROM objects WHERE storage = ? AND namespace = ? AND name = ?", (storage, *key))
         del self._objects[storage][key]
-        self._publish(Change(storage, self.revision, record, before, removed=True))
-        return record
+        self._publish(Change(storage, self.revision + 1, Record.of(last), before, removed=True))
 
-    def subscribe(self, storage: str, since: int | None) -> Subscription:
-        """Everything after revision `since` (None: from now on).
+    def changes(self, since: int, storage: str | None = None) -> list[Change]:
+        """What happened after revision `since`, oldest first.
 
         Raises ApiError 410 when the history no longer reaches back to it, or when it lies in the future: then it
         comes from another life of this server, and the client has to list again.
         """
-        subscription = Subscription()
-        if since is not None:
-            if since < self._forgotten or since > self.revision:
-                raise expired(since, self._forgotten)
-            subscription.pending.extend(
-                change for change in self._history if change.storage == storage and change.revision > since
-            )
-        self._subscriptions.setdefault(storage, set()).add(subscription)
-        return subscription
+        if since < self._forgotten or since > self.revision:
+            raise expired(since, self._forgotten)
+        newer: deque[Change] = deque()
+        for change in reversed(self._history):
+            if change.revision <= since:
+                break
+            if storage in (None, change.storage):
+                newer.appendleft(change)
+        return list(newer)
 
-    def unsubscribe(self, storage: str, subscription: Subscription) -> None:
-        self._subscriptions.get(storage, set()).discard(subscription)
-
-    def listen(self, listener: Callable[[Change], None]) -> None:
-        """Calls `listener` at once for each change, whatever its storage."""
-        self._listeners.append(listener)
-
-    def oldest_resumable(self) -> int:
-        return self._forgotten
-
-    def compact_if_due(self) -> None:
-        """Rewrites the journal as a snapshot when it is mostly history."""
-        if self._journal:
-            count = sum(map(len, self._objects.values()))
-            if self._journal.worth_compacting(count):
-                self._journal.compact(
-                    self.revision, ((name, rec.raw) for name, held in self._objects.items() for rec in held.values())
-                )
+    async def wait(self, seconds: float | None = None) -> None:
+        """Until the next change, or `seconds` have passed."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), seconds)
 
     def close(self) -> None:
-        if self._journal:
-            self._journal.close()
+        if self._database:
+            self._database.close()
 
-    def _index(self, storage: str, record: Record) -> None:
-        held = self._objects.setdefault(storage, {})
-        if record.key in held:
-            self._unindex(storage, held[record.key])
-        held[record.key] = record
-        self._uids[record.uid] = (storage, record.key)
-        for owner in record.owners:
-            self._by_owner.setdefault(owner, set()).add((storage, record.key))
-
-    def _unindex(self, storage: str, record: Record) -> None:
-        self._uids.pop(record.uid, None)
-        for owner in record.owners:
-            held = self._by_owner.get(owner, set())
-            held.discard((storage, record.key))
-            if not held:
-                self._by_owner.pop(owner, None)
+    def _save(self, statement: str, values: tuple[Any, ...]) -> None:
+        if self._database:
+            with self._database:
+                self._database.execute(statement, values)
+                self._database.execute("REPLACE INTO revision VALUES (0, ?)", (self.revision + 1,))
 
     def _publish(self, change: Change) -> None:
         if len(self._history) == self._history.maxlen:
             self._forgotten = self._history[0].revision
+        self.revision = change.revision
         self._history.append(change)
-        for listener in self._listeners:
-            listener(change)
-        for subscription in self._subscriptions.get(change.storage, ()):
-            subscription.offer(change)
-        self.compact_if_due()
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+def _open(folder: Path) -> sqlite3.Connection:
+    path = folder / FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = sqlite3.connect(path, timeout=0)
+        # Exclusive locking keeps a second server out for as long as this one runs.
+        database.executescript(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN EXCLUSIVE;"
+            "CREATE TABLE IF NOT EXISTS revision (id INTEGER PRIMARY KEY, number INTEGER);"
+            "CREATE TABLE IF NOT EXISTS objects (storage TEXT, namespace TEXT, name TEXT, object BLOB,"
+            " PRIMARY KEY (storage, namespace, name)); COMMIT"
+        )
+    except (OSError, sqlite3.Error) as error:
+        if "locked" in str(error):
+            raise ClusterDataError(
+                f"the data folder {folder} is in use by another embedded cluster: stop that one or take another folder"
+            ) from error
+        raise ClusterDataError(
+            f"cannot use {path}: {error}; repair it with the sqlite3 command, or move it away to start empty"
+        ) from error
+    return database
