@@ -1,6 +1,6 @@
 """The realistic cluster model: one streaming job in virtual time, event by event.
 
-    trigger ──> batch takes all backlog ──> runs for its duration ──> done, next trigger or at once when late
+    trigger ──> batch takes the backlog ──> runs for its duration ──> done, next trigger or at once when late
 
 Between two events nothing changes but the backlog and the bill. What happens depends on the seed, the load and the
 allocations, never on how often somebody looks.
@@ -38,7 +38,7 @@ class RunningBatch:
 
     def cpu_s(self, now: float) -> float:
         """Seconds of computing up to ``now``, spread evenly over the batch."""
-        return self.work.cpu_s * min((now - self.start) / (self.end - self.start), 1.0)
+        return (now - self.start) * self.work.cpu_s / self.work.duration_s
 
 
 class Cluster:
@@ -162,7 +162,10 @@ class Cluster:
         if old == allocation:
             return
         self._settle()
+        before = self.pool.running
         self.pool.scale(allocation.executors, self.now)
+        if self._running and self.pool.running != before:
+            self._reschedule(self._running, lost=0, before=before)
         if old.memory_mib != allocation.memory_mib:
             self._restart()
         self._work = WorkModel(profile=self.profile, calibration=self._calibration, allocation=allocation)
@@ -182,10 +185,14 @@ class Cluster:
         if now > since:
             fade = math.exp((since - now) / self._state_window_s)
             self._state_rate = fade * self._state_rate + (1 - fade) * arrived / (now - since)
-        oldest, self._oldest = self._oldest, now
         if rows <= 0:
+            self._oldest = now
             return
-        self._carried = 0.0
+        taken = min(rows, self.profile.most_rows or rows)
+        # What stays behind is the younger part; arrivals since the oldest row count as even.
+        oldest, self._oldest = self._oldest, self._oldest + (now - self._oldest) * taken / rows
+        self._carried = rows - taken
+        rows = taken
         work = self._work.batch(
             rows=rows,
             state_mib=self.state_mib,
@@ -210,7 +217,7 @@ class Cluster:
         end = batch.end
         self._batches.append(Batch(end, batch.rows, end - batch.start, 1000 * (end - batch.oldest)))
         self.processed += batch.rows
-        self.cpu_done_s += batch.work.cpu_s
+        self.cpu_done_s += batch.cpu_s(end)
         self.shuffle_dollars += batch.shuffle_dollars
         self.last = batch
         self._running = None
@@ -228,18 +235,17 @@ class Cluster:
         lost = self.pool.advance(self.now)
         self._compute_per_hour = self._bill_rate()
         self.lost_executors += lost
-        if lost and self._running:
-            self._recompute(self._running, lost=lost, before=before)
+        if self._running and (lost or self.pool.running != before):
+            self._reschedule(self._running, lost=lost, before=before)
 
-    def _recompute(self, batch: RunningBatch, *, lost: int, before: int) -> None:
-        """The executors that are left do the lost ones' part again, and the rest more slowly."""
-        left = before - lost
-        if left <= 0:
+    def _reschedule(self, batch: RunningBatch, *, lost: int, before: int) -> None:
+        """Executors that came take their part of what is left to do; what lost ones had done is done again."""
+        if self.pool.running == 0:
             self._abort(batch)
             return
         again = (self.now - batch.start) * lost / before
-        slower = (before / left) ** self._calibration.batch.scaling_exponent.value
-        batch.end = self.now + (batch.end - self.now + again) * slower
+        pace = (before / self.pool.running) ** self._calibration.batch.scaling_exponent.value
+        batch.end = self.now + (batch.end - self.now + again) * pace
 
     def _restart(self) -> None:
         if self._running:

@@ -13,7 +13,7 @@ class JobProfile:
     rate_per_executor: messages/s that one executor works off while it is busy. message_bytes: size of a message.
     shuffle_fraction: raw shuffle bytes over input bytes. state_mib: MiB of state the query keeps per message/s of load,
     over all executors. trigger_interval_s: of Spark's ProcessingTime trigger. temperature: mean probability that a
-    batch's shuffle data is read again.
+    batch's shuffle data is read again. most_rows: that a batch takes (``maxOffsetsPerTrigger``), or None for all.
     """
 
     rate_per_executor: float = 100.0
@@ -22,11 +22,14 @@ class JobProfile:
     state_mib: float = 4.0
     trigger_interval_s: float = 0.5
     temperature: float = 0.5
+    most_rows: float | None = 10_000.0
 
     def __post_init__(self) -> None:
         for name in ("rate_per_executor", "message_bytes", "trigger_interval_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be above 0")
+        if self.most_rows is not None and not self.most_rows > 0:
+            raise ValueError(f"most_rows is {self.most_rows}, must be above 0")
         for name in ("shuffle_fraction", "state_mib"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must not be negative")

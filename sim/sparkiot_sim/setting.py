@@ -98,6 +98,8 @@ class Randomisation:
     state_mib_per_executor: tuple[float, float] = (50.0, 1500.0)
     """Of the load that keeps one executor busy."""
     temperature: tuple[float, float] = (0.1, 0.9)
+    most_rows_s: float = 100.0
+    """Most rows of a batch, in seconds of one executor's work."""
     trigger_intervals_s: tuple[float, ...] = (0.5, 0.5, 0.5, 1.0, 2.0, 5.0)
     latency_factor: tuple[float, float] = (1.8, 4.0)
     intervals_s: tuple[float, ...] = (10.0, 10.0, 10.0, 15.0, 30.0, 60.0)
@@ -161,6 +163,7 @@ class Randomisation:
             state_mib=_log_uniform(rng, self.state_mib_per_executor) / rate,
             trigger_interval_s=self.trigger_intervals_s[rng.integers(len(self.trigger_intervals_s))],
             temperature=rng.uniform(*self.temperature),
+            most_rows=self.most_rows_s * rate,
         )
 
 

@@ -38,7 +38,7 @@ SHORTFALL = 20.0
 OVERRUN = 2.0
 BUDGET_SHARE = 0.5
 """Share of episodes whose job has a budget, of BUDGET_FACTORS times its reference cost."""
-BUDGET_FACTORS = (0.8, 2.0)
+BUDGET_FACTORS = (1.2, 3.0)
 
 
 class GivenWeights:

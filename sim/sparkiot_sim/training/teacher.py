@@ -32,8 +32,12 @@ UNDECIDED = 0.02
 """Price of an executor more or fewer than needed where the envelope makes all proposals equal: people read them."""
 LAYOUT_SCALE = 10.0
 """Memory, tier and compression differ by a few percent of the bill; scaled so that a network sees them."""
-AHEAD_S = 600.0
-"""Over which load memory, tier and compression are chosen for; they change seldom."""
+AHEAD_S = 1800.0
+"""Over which load memory, tier and compression are chosen for; a restart is at least half an hour away."""
+SAFE_PRESSURE = 0.8
+"""Of memory at the highest load ahead, with a batch that catches up after a restart."""
+UNSAFE = 3.0
+"""Price of each share of pressure beyond, in multiples of the bill: what spills or dies is late for long."""
 REFRESH_S = 120.0
 MOST = 40.0
 
@@ -113,6 +117,7 @@ class Teacher:
         """Losses of memory, tier and compression: the bill under each, the others chosen at their best."""
         setting, limits = self._env.setting, self._env.setting.job.limits
         rate = setting.workload.arrivals(now, now + AHEAD_S) / AHEAD_S
+        peak = setting.workload.peak(now, now + AHEAD_S)
         bills = np.full(ACTION_SIZES[1:], np.inf)
         for index in np.ndindex(*ACTION_SIZES[1:]):
             memory, tier, compression = index
@@ -123,7 +128,7 @@ class Teacher:
                 compression=COMPRESSIONS[compression],
             )
             if _allowed(limits, allocation):
-                bills[index] = self._bill(allocation, rate)
+                bills[index] = self._bill(allocation, rate) * (1 + UNSAFE * self._unsafe(allocation, peak))
         parts = (bills.min(axis=(1, 2)), bills.min(axis=(0, 2)), bills.min(axis=(0, 1)))
         return np.concatenate([_above_best(LAYOUT_SCALE * part / self._reference) for part in parts])
 
@@ -133,6 +138,16 @@ class Teacher:
         stored = model.batch(rows=rate, state_mib=0.0, executors=1, temperature=0.0).shuffle_gib
         compute = job.prices.compute_per_hour(self._executors(model, rate), allocation.memory_mib)
         return compute + stored * 3600 * job.prices.shuffle_gib[allocation.tier]
+
+    def _unsafe(self, allocation: Allocation, peak: float) -> float:
+        """How far memory pressure at the peak exceeds what is safe, on as few executors as might have to bear it."""
+        profile, model = self._env.setting.profile, self._model(allocation)
+        executors = max(
+            np.floor(min(self._executors(model, 0.7 * peak), self._env.setting.job.limits.max_executors)), 1
+        )
+        rows = min(profile.most_rows or np.inf, peak * self._startup_s)
+        work = model.batch(rows=rows, state_mib=profile.state_mib * peak, executors=executors, temperature=0.0)
+        return float(max(work.pressure - SAFE_PRESSURE, 0.0))
 
     def _model(self, allocation: Allocation) -> WorkModel:
         return WorkModel(
