@@ -118,7 +118,11 @@ class Rig:
     def start_cluster(self) -> Process:
         flags = ("--port", str(self._port), "--data", str(self.folder / "data"), "--kubeconfig", str(self.kubeconfig))
         self.cluster = Process("dev", *flags, log=self.folder / "cluster.log")
-        wait_until(lambda: self.kubectl.run("get", "sij").returncode == 0, what="the cluster answers", rig=self)
+        try:
+            wait_until(lambda: self.kubectl.run("get", "sij").returncode == 0, what="the cluster answers")
+        except AssertionError as error:
+            self.cluster.end()
+            raise AssertionError(f"{error}\n{self.cluster.text()[-3000:]}") from None
         return self.cluster
 
     def start_operator(self) -> Process:
