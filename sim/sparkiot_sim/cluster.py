@@ -243,6 +243,8 @@ class Cluster:
         if self.pool.running == 0:
             self._abort(batch)
             return
+        # A batch whose last executor was killed for memory runs on as its retry, on the one that comes.
+        before = max(before, 1)
         again = (self.now - batch.start) * lost / before
         pace = (before / self.pool.running) ** self._calibration.batch.scaling_exponent.value
         batch.end = self.now + (batch.end - self.now + again) * pace

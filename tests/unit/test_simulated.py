@@ -166,9 +166,10 @@ def test_other_memory_restarts_from_the_checkpoint() -> None:
     assert back.batches[0].latency_ms > 1000 * restart / 2
 
 
-def test_too_little_memory_kills_executors_again_and_again_but_work_goes_on() -> None:
+@pytest.mark.parametrize("executors", [1, 4])
+def test_too_little_memory_kills_executors_again_and_again_but_work_goes_on(executors: int) -> None:
     profile = JobProfile(state_mib=40)
-    job = simulated(allocation(4, memory_mib=1024), workload=load([200.0]), profile=profile)
+    job = simulated(allocation(executors, memory_mib=1024), workload=load([200.0]), profile=profile)
     batches = run(job, 300, 10)
     job.advance(START + 310)
     assert sum(b.rows for b in batches) > 0
@@ -193,3 +194,24 @@ def test_time_cannot_go_back_and_a_preset_must_exist() -> None:
         job.advance(START + 5)
     with pytest.raises(CalibrationError, match="'moon' is unknown"):
         simulated(preset="moon")
+
+
+def test_a_batch_takes_no_more_than_its_bound_and_the_rest_keeps_its_age() -> None:
+    profile = JobProfile(shuffle_fraction=0, state_mib=0, most_rows=100)
+    batches = run(simulated(allocation(8), workload=load([100.0]), profile=profile, backlog=1000), 60, 10)
+    assert max(b.rows for b in batches) == 100
+    assert [b.rows for b in batches[:10]] == [100] * 10
+    # The backlog arrived at the start; half of what a trigger takes is new, so the wait ends after ten seconds.
+    ages = [b.latency_ms for b in batches]
+    assert ages[0] < ages[5]
+    assert ages[-1] < 1000
+
+
+def test_executors_that_register_shorten_the_batch_that_runs() -> None:
+    profile = JobProfile(shuffle_fraction=0, state_mib=0, most_rows=None)
+    helped, alone = (simulated(allocation(1), workload=load([1.0]), profile=profile, backlog=12_000) for _ in range(2))
+    helped.apply(allocation(10))
+    first = {name: run(job, 300, 1)[0] for name, job in (("helped", helped), ("alone", alone))}
+    assert first["alone"].duration_s == pytest.approx(0.1 + 120, rel=1e-2)
+    assert first["helped"].duration_s < first["alone"].duration_s / 2
+    assert first["helped"].rows == first["alone"].rows

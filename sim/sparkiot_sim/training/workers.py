@@ -1,5 +1,6 @@
 """Groups of environments in processes of their own, stepped together."""
 
+import contextlib
 import multiprocessing
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -52,7 +53,8 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for pipe in self._pipes:
-            pipe.send(None)
+            with contextlib.suppress(BrokenPipeError):  # of a worker that died, which is being reported already
+                pipe.send(None)
         for worker in self._workers:
             worker.join()
 
