@@ -16,10 +16,9 @@ BYTES_PER_GIB = 2**30
 class BatchWork:
     """What one micro-batch costs.
 
-    duration_s: of the whole batch. cpu_s: of it, the seconds in which executors compute, serialise what
-    spills, or collect garbage. pressure: working set over
-    usable memory of an executor.
-    shuffle_gib: compressed bytes written. out_of_memory: an executor is killed on the way.
+    duration_s: of the whole batch. cpu_s: of it, the seconds in which executors compute, serialise what spills, or
+    collect garbage. pressure: working set over usable memory of an executor. shuffle_gib: compressed bytes written.
+    out_of_memory: an executor is killed on the way.
     """
 
     duration_s: float
