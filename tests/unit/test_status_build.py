@@ -19,7 +19,7 @@ from sparkiot_operator.status import Cycle, build_status, is_urgent, merge_patch
 from sparkiot_operator.times import format_seconds, parse_timestamp, precise_timestamp, timestamp
 
 REAL = 1_700_000_000.0
-READY = Finding(ConditionType.READY, True, "Running")
+READY = Finding(ConditionType.READY, True, "Running", "the job runs")
 NOT_READY = Finding(ConditionType.READY, False, "ObservationStale", "no measurement")
 
 
@@ -49,7 +49,7 @@ def test_the_whole_status_of_a_cycle() -> None:
                 "type": "Ready",
                 "status": "True",
                 "reason": "Running",
-                "message": "",
+                "message": "the job runs",
                 "lastTransitionTime": "2023-11-14T22:13:20Z",
                 "observedGeneration": 3,
             }
@@ -106,7 +106,7 @@ def test_the_transition_time_moves_only_with_the_status() -> None:
 
 
 def test_conditions_that_nobody_spoke_of_stay_and_the_order_is_fixed() -> None:
-    both = build_conditions([], [Finding(ConditionType.DEGRADED, None, "X"), READY], generation=1, now=REAL)
+    both = build_conditions([], [Finding(ConditionType.DEGRADED, None, "X", "nobody knows"), READY], generation=1, now=REAL)
     assert [(c.type, c.status) for c in both] == [("Ready", "True"), ("Degraded", "Unknown")]
     assert build_conditions(both, [NOT_READY], generation=1, now=REAL)[1] == both[1]
 
