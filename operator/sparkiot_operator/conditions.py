@@ -95,4 +95,6 @@ def degraded_finding(decision: Decision, evaluation: Evaluation) -> Finding:
         )
     if evaluation.unschedulable:
         return degraded("Unschedulable", f"the cluster has no room for {evaluation.unschedulable} executors")
-    return Finding(ConditionType.DEGRADED, False, "AsExpected", "nothing stands in for the policy, and every executor finds room")
+    return Finding(
+        ConditionType.DEGRADED, False, "AsExpected", "nothing stands in for the policy, and every executor finds room"
+    )

@@ -106,7 +106,8 @@ def test_the_transition_time_moves_only_with_the_status() -> None:
 
 
 def test_conditions_that_nobody_spoke_of_stay_and_the_order_is_fixed() -> None:
-    both = build_conditions([], [Finding(ConditionType.DEGRADED, None, "X", "nobody knows"), READY], generation=1, now=REAL)
+    unknown = Finding(ConditionType.DEGRADED, None, "X", "nobody knows")
+    both = build_conditions([], [unknown, READY], generation=1, now=REAL)
     assert [(c.type, c.status) for c in both] == [("Ready", "True"), ("Degraded", "Unknown")]
     assert build_conditions(both, [NOT_READY], generation=1, now=REAL)[1] == both[1]
 
