@@ -86,7 +86,7 @@ async def test_a_port_in_use() -> None:
         ("POST", "/api/v1/namespaces/default/configmaps", "[]"),
         ("POST", "/api/v1/namespaces/default/configmaps", '{"metadata": []}'),
         ("POST", "/api/v1/namespaces/default/configmaps", '{"metadata": {"name": 1}}'),
-        ("POST", "/api/v1/namespaces/default/configmaps", '{"metadata": {"name": "a", "labels": []}}'),
+        ("POST", "/api/v1/namespaces/default/configmaps", '{"metadata": {"name": "a", "labels": [1]}}'),
         ("POST", "/api/v1/namespaces/default/configmaps", '{"metadata": {"name": "a", "labels": {"a": 1}}}'),
         ("POST", "/api/v1/namespaces/default/configmaps", '{"metadata": {"name": "a", "ownerReferences": [{}]}}'),
         ("POST", "/api/v1/namespaces/default/configmaps", '{"metadata": {"name": "a", "finalizers": "x"}}'),

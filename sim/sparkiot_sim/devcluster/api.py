@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sparkiot_sim.devcluster import admission, managed, scale
+from sparkiot_sim.devcluster import admission, managed, patches, scale
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.errors import (
     Obj,
@@ -17,22 +17,12 @@ from sparkiot_sim.devcluster.errors import (
     not_found,
     unsupported_media_type,
 )
-from sparkiot_sim.devcluster.patches import (
-    APPLY_PATCH,
-    JSON_PATCH,
-    MERGE_PATCH,
-    STRATEGIC_PATCH,
-    json_patch,
-    merge_patch,
-    strategic_merge,
-)
 from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, REVIEW_STATUS, Resource
 from sparkiot_sim.devcluster.selectors import field_test, label_test
 from sparkiot_sim.devcluster.store import Key, Record, Store
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
-_KUBERNETES = "kubernetes"  # the finalizer of namespaces, kept in spec.finalizers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +35,13 @@ class Selection:
 
     def test(self, resource: Resource) -> Callable[[Record], bool]:
         """Raises ApiError 400 for a selector that cannot be parsed."""
-        by_label = label_test(self.labels) if self.labels else None
-        by_field = field_test(self.fields, resource.selectable_fields)
+        by_label = label_test(self.labels)
+        by_field = field_test(self.fields, resource.selectable_fields) if self.fields else None
 
         def matches(record: Record) -> bool:
-            if self.namespace is not None and record.key[0] != self.namespace:
+            if self.namespace not in (None, record.key[0]) or not by_label(record.labels):
                 return False
-            if by_label and not by_label(record.labels):
-                return False
-            return by_field is None or by_field(resource.view(record.load()))
+            return by_field is None or by_field(record.load())
 
         return matches
 
@@ -85,88 +73,77 @@ class Api:
         admission.check_identity(resource, namespace, None, body)
         if resource.kind in REVIEW_STATUS:
             return {**body, "status": REVIEW_STATUS[resource.kind]}
-        return self._insert(resource, body, options, managed_by=self._manager(resource, options, "Update", ""))
-
-    def _insert(self, resource: Resource, obj: Obj, options: WriteOptions, managed_by: managed.Manager | None) -> Obj:
-        meta = obj["metadata"]
-        admission.generate_name(meta)
-        key = (meta.get("namespace", ""), meta.get("name", ""))
-        if self.store.get(resource.storage, key):
-            raise already_exists(resource.plural, resource.group, key[1])
-        self._check_home(resource, key)
-        admission.stamp_new(resource, obj, self.now())
-        admission.conform(resource, obj, None, options, self.now())
-        if resource.storage == NAMESPACES:
-            obj["spec"] = {"finalizers": [_KUBERNETES]}
-            meta.setdefault("labels", {})["kubernetes.io/metadata.name"] = meta["name"]
-        if managed_by:
-            managed.track_update(_shape(resource), {}, obj, managed_by, self.now())
-        return self._commit(resource, obj, options)
+        return self._insert(resource, body, options, managed_by=_manager(resource, options, "Update", ""))
 
     def update(self, resource: Resource, key: Key, subresource: str, body: Any, options: WriteOptions) -> Obj:
-        before = resource.view(self._require(resource, key).load())
+        before = self.get(resource, key)
         if subresource == "scale":
-            after = scale.write(resource, before, body)
+            after = self.get(resource, key)
+            scale.write(resource, after, body)
         else:
             admission.check_identity(resource, key[0], key[1], body)
             after = body
-        who = self._manager(resource, options, "Update", subresource)
-        return self._replace(resource, before, after, subresource, options, managed_by=who)
+        who = _manager(resource, options, "Update", subresource)
+        result = self._replace(resource, before, after, subresource, options, managed_by=who)
+        return scale.read(resource, result) if subresource == "scale" else result
 
     def patch(
         self, resource: Resource, key: Key, subresource: str, patch: Any, options: WriteOptions, *, content_type: str
     ) -> tuple[Obj, bool]:
         """The object after the patch, and whether server-side apply created it."""
-        if content_type == APPLY_PATCH:
-            return self._apply(resource, key, subresource, patch, options)
-        accepted = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH] + ([] if resource.custom else [STRATEGIC_PATCH])
+        accepted = [patches.JSON_PATCH, patches.MERGE_PATCH]
+        accepted += [] if subresource == "scale" else [patches.APPLY_PATCH]
+        accepted += [] if resource.custom else [patches.STRATEGIC_PATCH]
         if content_type not in accepted:
             raise unsupported_media_type(content_type, accepted)
-        before = resource.view(self._require(resource, key).load())
-        start = resource.view(self._require(resource, key).load())
-        if subresource == "scale":
-            start = scale.read(resource, start)
-        if content_type == JSON_PATCH:
-            after = json_patch(start, patch)
+        if content_type == patches.APPLY_PATCH:
+            return self._apply(resource, key, subresource, patch, options)
+        start = self.get(resource, key, subresource)
+        if content_type == patches.JSON_PATCH:
+            after = patches.json_patch(start, patch)
         elif not isinstance(patch, dict):
             raise bad_request("the patch is not a JSON object")
+        elif content_type == patches.MERGE_PATCH:
+            after = patches.merge_patch(start, patch)
         else:
-            after = merge_patch(start, patch) if content_type == MERGE_PATCH else strategic_merge(start, patch)
-        if subresource == "scale":
-            after = scale.write(resource, before, after)
-        else:
-            admission.check_identity(resource, key[0], key[1], after)
-        who = self._manager(resource, options, "Update", subresource)
-        return self._replace(resource, before, after, subresource, options, managed_by=who), False
+            after = patches.strategic_merge(start, patch)
+        return self.update(resource, key, subresource, after, options), False
 
     def _apply(
         self, resource: Resource, key: Key, subresource: str, config: Any, options: WriteOptions
     ) -> tuple[Obj, bool]:
-        if subresource == "scale":
-            raise unsupported_media_type(APPLY_PATCH, [JSON_PATCH, MERGE_PATCH])
         admission.check_identity(resource, key[0], key[1], config)
         if "managedFields" in config["metadata"]:
             raise bad_request("metadata.managedFields must be nil")
         admission.drop_unknown(resource, config, options)
-        who = self._manager(resource, options, "Apply", subresource)
+        who = _manager(resource, options, "Apply", subresource)
         sent_revision = config["metadata"].pop("resourceVersion", None)
         if subresource == "status":
-            identity = {name: value for name, value in config["metadata"].items() if name in ("name", "namespace")}
-            config = {name: config[name] for name in ("apiVersion", "kind", "status") if name in config}
-            config["metadata"] = identity
+            kept = {name: config["metadata"][name] for name in ("name", "namespace") if name in config["metadata"]}
+            config = {"metadata": kept, "status": config.get("status") or {}}
         elif resource.has_status:
             config.pop("status", None)
         record = self.store.get(resource.storage, key)
-        if record is None:
-            if subresource:
-                raise not_found(resource.plural, resource.group, key[1])
+        if record is None and not subresource:
             created = managed.apply(_shape(resource), {}, config, who, force=True, now=self.now())
             return self._insert(resource, created, options, managed_by=None), True
-        before = resource.view(record.load())
-        live = resource.view(record.load())
+        before = self.get(resource, key)
+        live = self.get(resource, key)
         after = managed.apply(_shape(resource), live, config, who, force=options.force, now=self.now())
         after["metadata"]["resourceVersion"] = sent_revision or before["metadata"]["resourceVersion"]
         return self._replace(resource, before, after, subresource, options, managed_by=None), False
+
+    def _insert(self, resource: Resource, obj: Obj, options: WriteOptions, managed_by: managed.Manager | None) -> Obj:
+        meta = obj["metadata"]
+        admission.stamp_new(resource, obj, self.now())
+        admission.conform(resource, obj, None, options, self.now())
+        key = (meta.get("namespace", ""), meta["name"])
+        if self.store.get(resource.storage, key):
+            raise already_exists(resource.plural, resource.group, key[1])
+        self._check_home(resource, key)
+        if managed_by:
+            managed.track_update(_shape(resource), {}, obj, managed_by, self.now())
+        return self._commit(resource, obj, options)
 
     def _replace(
         self,
@@ -184,9 +161,12 @@ class Api:
             managed.track_update(_shape(resource), before, after, managed_by, self.now())
         if admission.spec_changed(resource, before, after) and "generation" in before["metadata"]:
             after["metadata"]["generation"] = before["metadata"]["generation"] + 1
-        if after == before:
-            return before
-        return self._commit(resource, after, options)
+        return before if after == before else self._commit(resource, after, options)
+
+    def _commit(self, resource: Resource, obj: Obj, options: WriteOptions) -> Obj:
+        if not options.dry_run:
+            self.finish(resource.storage, obj)
+        return obj
 
     def delete(self, resource: Resource, key: Key, options: Obj) -> Obj:
         """`options` is a DeleteOptions object. Gives a Status, or the object when finalizers still hold it."""
@@ -198,26 +178,20 @@ class Api:
             if wanted.get(name) not in (None, meta[name]):
                 why = f"Precondition failed: {name} in precondition: {wanted[name]}, in object meta: {meta[name]}"
                 raise conflict(resource.plural, resource.group, key[1], why)
-        dry_run = bool(options.get("dryRun"))
-        policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "Background")
-        extra = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(policy, [])
+        extra = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(options.get("propagationPolicy", ""), [])
         finalizers = list(dict.fromkeys([*(meta.get("finalizers") or ()), *extra]))
-        if not finalizers and resource.storage != NAMESPACES:
-            if not dry_run:
-                self.store.remove(resource.storage, key)
-            details = {"name": key[1], "group": resource.group, "kind": resource.plural, "uid": meta["uid"]}
-            return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
         if not record.deleting:
             meta |= {"deletionTimestamp": self.now(), "deletionGracePeriodSeconds": 0}
-            if "generation" in meta:
-                meta["generation"] += 1
-            if resource.storage == NAMESPACES:
-                obj["status"] = {"phase": "Terminating"}
         if finalizers:
             meta["finalizers"] = finalizers
-        if not dry_run and obj != record.load():
-            self.store.put(resource.storage, obj)
-        return resource.view(obj)
+        if resource.storage == NAMESPACES:
+            obj["status"] = {"phase": "Terminating"}
+        if not options.get("dryRun") and obj != record.load():
+            self.finish(resource.storage, obj)
+        if finalizers or resource.storage == NAMESPACES:
+            return resource.view(obj)
+        details = {"name": key[1], "group": resource.group, "kind": resource.plural, "uid": meta["uid"]}
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
     def delete_collection(self, resource: Resource, selection: Selection, options: Obj) -> list[Record]:
         found = self.select(resource, selection)
@@ -226,18 +200,13 @@ class Api:
         return found
 
     def finish(self, storage: str, obj: Obj) -> None:
-        """Stores what the garbage collector changed, or removes the object when nothing holds it any more."""
+        """Stores an object, or removes it when it is being deleted and nothing holds it any more."""
         key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         held = obj["metadata"].get("finalizers") or (storage == NAMESPACES and obj["spec"].get("finalizers"))
         if "deletionTimestamp" in obj["metadata"] and not held:
             self.store.remove(storage, key)
         else:
             self.store.put(storage, obj)
-
-    def _commit(self, resource: Resource, obj: Obj, options: WriteOptions) -> Obj:
-        if not options.dry_run:
-            self.finish(resource.storage, obj)
-        return obj
 
     def _require(self, resource: Resource, key: Key) -> Record:
         record = self.store.get(resource.storage, key)
@@ -247,10 +216,9 @@ class Api:
 
     def _check_home(self, resource: Resource, key: Key) -> None:
         """The namespace, and for custom resources the CRD, take new objects."""
-        if resource.custom:
-            crd = self.store.get(CRDS, ("", f"{resource.plural}.{resource.group}"))
-            if crd and crd.deleting:
-                raise method_not_allowed()
+        crd = self.store.get(CRDS, ("", f"{resource.plural}.{resource.group}"))
+        if crd and crd.deleting:
+            raise method_not_allowed()
         if resource.namespaced:
             namespace = self.store.get(NAMESPACES, ("", key[0]))
             if namespace is None:
@@ -259,8 +227,9 @@ class Api:
                 why = f"unable to create new content in namespace {key[0]} because it is being terminated"
                 raise forbidden(resource.plural, resource.group, key[1], why)
 
-    def _manager(self, resource: Resource, options: WriteOptions, operation: str, subresource: str) -> managed.Manager:
-        return managed.Manager(options.field_manager, operation, resource.api_version, subresource)
+
+def _manager(resource: Resource, options: WriteOptions, operation: str, subresource: str) -> managed.Manager:
+    return managed.Manager(options.field_manager, operation, resource.api_version, subresource)
 
 
 def _shape(resource: Resource) -> managed.Shape:

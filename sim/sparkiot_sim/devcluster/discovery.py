@@ -4,8 +4,6 @@ Custom resources are described in full, by their CRD; built-in kinds only by nam
 they come. Discovery is the unaggregated form, which every client understands.
 """
 
-from collections.abc import Iterable
-
 from sparkiot_sim.devcluster.errors import Obj, no_such_path
 from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.resources import Resource
@@ -28,27 +26,44 @@ _QUERY = [
 ]
 
 
-def _group(group: str, versions: Iterable[str]) -> Obj:
-    entries = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
-    return {"name": group, "versions": entries, "preferredVersion": entries[0]}
+def document(registry: Registry, path: str) -> Obj | None:
+    """What is served at `path` about the server itself, None when that is the path of a resource or of nothing.
+
+    Raises ApiError 404 for a group or version that is not there.
+    """
+    found: Obj | None = None
+    match path.strip("/").split("/"):
+        case ["version"]:
+            found = VERSION
+        case ["api"]:
+            found = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+        case ["apis"]:
+            groups = [_group(registry, name) for name in registry.groups() if name]
+            found = {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+        case ["apis", group]:
+            found = {"kind": "APIGroup", "apiVersion": "v1", **_group(registry, group)}
+        case ["api", version]:
+            found = _resource_list(registry, "", version)
+        case ["apis", group, version]:
+            found = _resource_list(registry, group, version)
+        case ["openapi", "v3"]:
+            found = _openapi_index(registry)
+        case ["openapi", "v3", "api", version]:
+            found = _openapi(registry, "", version)
+        case ["openapi", "v3", "apis", group, version]:
+            found = _openapi(registry, group, version)
+    return found
 
 
-def group_list(registry: Registry) -> Obj:
-    """`/apis`"""
-    groups = [_group(group, versions) for group, versions in registry.groups().items() if group]
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
-
-
-def group(registry: Registry, name: str) -> Obj:
-    """`/apis/GROUP`. Raises ApiError 404 when there is no such group."""
+def _group(registry: Registry, name: str) -> Obj:
     versions = registry.groups().get(name)
     if not versions:
         raise no_such_path()
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, versions)}
+    entries = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": entries, "preferredVersion": entries[0]}
 
 
-def resource_list(registry: Registry, group: str, version: str) -> Obj:
-    """`/api/v1` and `/apis/GROUP/VERSION`. Raises ApiError 404 when there is none."""
+def _resource_list(registry: Registry, group: str, version: str) -> Obj:
     entries: list[Obj] = []
     for resource in _resources(registry, group, version):
         entries.append(
@@ -72,8 +87,7 @@ def resource_list(registry: Registry, group: str, version: str) -> Obj:
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": full, "resources": entries}
 
 
-def openapi_index(registry: Registry) -> Obj:
-    """`/openapi/v3`: where the document of each group and version is."""
+def _openapi_index(registry: Registry) -> Obj:
     paths = [
         f"apis/{group}/{version}" if group else f"api/{version}"
         for group, versions in registry.groups().items()
@@ -82,8 +96,7 @@ def openapi_index(registry: Registry) -> Obj:
     return {"paths": {path: {"serverRelativeURL": f"/openapi/v3/{path}"} for path in paths}}
 
 
-def openapi(registry: Registry, group: str, version: str) -> Obj:
-    """The OpenAPI v3 document of one group and version. Raises ApiError 404 when there is none."""
+def _openapi(registry: Registry, group: str, version: str) -> Obj:
     resources = _resources(registry, group, version)
     return {
         "openapi": "3.0.0",

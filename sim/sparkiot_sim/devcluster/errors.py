@@ -90,6 +90,11 @@ def conflict(plural: str, group: str, name: str, why: str) -> ApiError:
     return ApiError(409, "Conflict", message, _details(plural, group, name))
 
 
+def stale(plural: str, group: str, name: str) -> ApiError:
+    why = "the object has been modified; please apply your changes to the latest version and try again"
+    return conflict(plural, group, name, why)
+
+
 def forbidden(plural: str, group: str, name: str, why: str) -> ApiError:
     message = f'{qualified(plural, group)} "{name}" is forbidden: {why}'
     return ApiError(403, "Forbidden", message, _details(plural, group, name))

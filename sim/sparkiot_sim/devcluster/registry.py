@@ -175,6 +175,6 @@ def _resource(spec: Obj, version: Obj) -> Resource:
         and ScalePaths(
             spec_replicas=scale["specReplicasPath"],
             status_replicas=scale["statusReplicasPath"],
-            selector=scale.get("labelSelectorPath"),
+            selector=scale.get("labelSelectorPath", ""),
         ),
     )

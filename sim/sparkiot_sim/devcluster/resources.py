@@ -31,7 +31,7 @@ class ScalePaths:
 
     spec_replicas: str
     status_replicas: str
-    selector: str | None
+    selector: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
