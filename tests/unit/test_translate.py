@@ -140,6 +140,7 @@ def test_not_a_number_is_refused(number: float) -> None:
             "without a checkpoint",
         ),
         ({"simulation": {"workload": {}}}, "simulation.workload", "{}", "exactly one"),
+        ({"simulation": {**SIMULATION, "edge": {"lead": "0s"}}}, "simulation.edge.lead", "'0s'", "1s to 1h"),
     ],
 )
 def test_what_spans_fields_is_checked_without_an_api_server_too(

@@ -307,8 +307,15 @@ class WorkloadSpec(Model):
 
 
 class SignalQualitySpec(Model):
+    model_config = rules(
+        (
+            "duration(self.lead) >= duration('1s') && duration(self.lead) <= duration('1h')",
+            "lead must be from 1s to 1h",
+            ".lead",
+        ),
+    )
     recall: Share = Field(0.8, description="Share of bursts that are announced, 0 to 1.")
-    false_alarms: Share = Field(0.2, description="Share of alarms that no burst follows, 0 to 1.")
+    false_alarms: float = Field(0.2, ge=0, le=0.95, description="Share of alarms that no burst follows, 0 to 0.95.")
     lead: Duration = Field("1m", description="How long before a burst it is announced.")
 
 
