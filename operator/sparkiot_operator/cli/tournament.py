@@ -121,7 +121,7 @@ def tournament(
             duration_s=options.duration(duration or DURATION),
         )
     except ValueError as error:
-        fail(str(error))
+        raise typer.BadParameter(str(error)) from error
     _play_cluster(program, to, workers, output)
 
 

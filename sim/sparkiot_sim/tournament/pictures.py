@@ -25,39 +25,37 @@ ATTAINMENTS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 100)
 SMALLEST_MISS = 0.05
 """Percent of violations up to which the attainment axis is about linear; beyond, each decade takes the same room."""
 
+MOST_COLUMNS = 3
+
 Values = npt.NDArray[np.float64]
 
 
 def pareto(table: Sequence[Row], results: Sequence[Result], path: Path) -> None:
-    """Cost against SLO attainment: a column a load, a row a preset. Raises OSError when it cannot be written."""
-    loads = list(dict.fromkeys((row.workload, row.mean_rate) for row in table))
+    """Cost against SLO attainment, one panel for each load and preset. Raises OSError when it cannot be written."""
+    cells = list(dict.fromkeys((row.workload, row.mean_rate, row.preset) for row in table))
     presets = list(dict.fromkeys(row.preset for row in table))
     policies = list(dict.fromkeys(row.policy for row in table))
-    figure = Figure(figsize=(max(4.6 * len(loads), 6.0), 4.2 * len(presets) + 0.9), layout="constrained")
-    panels = figure.subplots(len(presets), len(loads), squeeze=False)
-    for (i, preset), (j, load) in ((p, w) for p in enumerate(presets) for w in enumerate(loads)):
-        axes: Axes = panels[i, j]
-        here = [row for row in table if (row.workload, row.mean_rate, row.preset) == (*load, preset)]
-        seeds = [r for r in results if r.cell[1:] == (*load, preset)]
+    columns = len(presets) if len(presets) > 1 else min(len(cells), MOST_COLUMNS)
+    figure, panels = _grid(len(cells), columns=columns, height=4.2)
+    for (axes,), cell in zip(panels, cells, strict=True):
+        here = [row for row in table if (row.workload, row.mean_rate, row.preset) == cell]
         _draw_front(axes, here)
         for row in here:
-            index = policies.index(row.policy) % len(COLORS)
-            own = [r.summary for r in seeds if r.policy == row.policy]
-            _draw_policy(axes, row, [(s.cost_dollars, 100 * s.slo_attainment) for s in own], index=index)
+            own = [r.summary for r in results if r.cell == (row.policy, *cell)]
+            points = [(s.cost_dollars, 100 * s.slo_attainment) for s in own]
+            _draw_policy(axes, row, points, index=policies.index(row.policy) % len(COLORS))
         _attainment_axis(axes)
         axes.set_xlim(left=0)
-        axes.set_title(_title(*load) + (f"\n{preset}" if len(presets) > 1 else ""), fontsize=11)
-        if i == len(presets) - 1:
-            axes.set_xlabel("cost of a match, $")
-        if j == 0:
-            axes.set_ylabel("SLO attainment, % of batches")
-    figure.suptitle("Cost against SLO attainment: up and left is better; faint: seeds, bars: 95 % confidence")
-    _legend(figure, panels[0, 0], columns=len(policies) + 1)
+        axes.set_title(_title(*cell[:2]) + (f", {cell[2]}" if len(presets) > 1 else ""), fontsize=11)
+        axes.set_xlabel("cost of a match, $")
+        axes.set_ylabel("SLO attainment, % of batches")
+    figure.suptitle("Cost against SLO attainment: up and left is better\n(faint: seeds, bars: 95 % confidence)")
+    _legend(figure, panels[0][0], columns=len(policies) + 1)
     figure.savefig(path, dpi=110)
 
 
 def timelines(results: Sequence[Result], path: Path) -> None:
-    """One seed's load and the running executors of every policy: a column a load, of the first preset.
+    """One seed's load and the running executors of every policy, one panel for each load, of the first preset.
 
     Raises OSError when it cannot be written.
     """
@@ -67,23 +65,37 @@ def timelines(results: Sequence[Result], path: Path) -> None:
         for r in results
         if r.timeline is not None and (r.seed, r.preset) == (first.seed, first.preset)
     ]
-    columns = [(load, [timeline for _, timeline in group]) for load, group in groupby(kept, key=itemgetter(0))]
-    figure = Figure(figsize=(6.2 * len(columns) + 0.6, 7.5), layout="constrained")
-    panels = figure.subplots(2, len(columns), squeeze=False, sharex="col", height_ratios=(1, 2))
-    for column, (load, group) in enumerate(columns):
-        upper, lower = panels[:, column]
+    loads = [(load, [timeline for _, timeline in group]) for load, group in groupby(kept, key=itemgetter(0))]
+    figure, panels = _grid(len(loads), columns=min(len(loads), MOST_COLUMNS), height=6.0, heights=(1, 2))
+    for (upper, lower), (load, group) in zip(panels, loads, strict=True):
         _draw_load(upper, group[0])
         upper.set_title(_title(*load), fontsize=11)
+        upper.set_ylabel("messages/s")
+        upper.sharex(lower)
+        upper.tick_params(labelbottom=False)
         for index, timeline in reversed(list(enumerate(group))):
             _draw_executors(lower, timeline, index=index % len(COLORS))
         lower.set_ylim(bottom=0)
+        lower.margins(x=0)
         lower.yaxis.set_major_locator(MaxNLocator(integer=True))
         lower.set_xlabel("hours since the start")
-    panels[0, 0].set_ylabel("load, messages/s")
-    panels[1, 0].set_ylabel("running executors")
+        lower.set_ylabel("running executors")
     figure.suptitle(f"The same load under every policy: seed {first.seed}, {first.preset}")
-    _legend(figure, panels[1, 0], columns=len(columns[0][1]), reverse=True)
+    _legend(figure, panels[0][1], columns=len(loads[0][1]), reverse=True)
     figure.savefig(path, dpi=110)
+
+
+def _grid(
+    count: int, *, columns: int, height: float, heights: tuple[int, ...] = (1,)
+) -> tuple[Figure, list[tuple[Axes, ...]]]:
+    """A figure of ``count`` blocks, each of ``len(heights)`` axes above each other and ``height`` inches in all."""
+    lines = -(-count // columns)
+    figure = Figure(figsize=(max(5.4 * columns, 6.5), height * lines + 1.0), layout="constrained")
+    axes = figure.subplots(lines * len(heights), columns, squeeze=False, height_ratios=heights * lines)
+    blocks = axes.reshape(lines, len(heights), columns).swapaxes(1, 2).reshape(lines * columns, len(heights))
+    for unused in blocks[count:].ravel():
+        unused.remove()
+    return figure, [tuple(block) for block in blocks[:count]]
 
 
 def _draw_policy(axes: Axes, row: Row, seeds: Sequence[tuple[float, float]], *, index: int) -> None:
@@ -110,10 +122,11 @@ def _draw_front(axes: Axes, here: Sequence[Row]) -> None:
     """The step line through the policies that no other beats on both axes."""
     front: list[tuple[float, float]] = []
     for cost, met in sorted((row.mean("cost_dollars"), 100 * row.mean("slo_attainment")) for row in here):
-        if not front or met > front[-1][1]:
+        if met > max((best for _, best in front), default=-1.0):  # never true of what was not measured
             front.append((cost, met))
     axes.plot(
-        *zip(*front, strict=True),
+        [cost for cost, _ in front],
+        [met for _, met in front],
         color="#b8b8b8",
         linewidth=1.2,
         linestyle="--",

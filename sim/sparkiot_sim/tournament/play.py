@@ -69,6 +69,7 @@ def play(
     """
     count = len(tournament.matches())
     results: list[Result] = []
+    others = set(multiprocessing.active_children())
     try:
         with ProcessPoolExecutor(
             max_workers=workers,
@@ -77,9 +78,15 @@ def play(
             initializer=_enter,
             initargs=(tournament, find),
         ) as pool:
-            for result in pool.map(_play, range(count)):
-                results.append(result)
-                progress(len(results), count)
+            try:
+                for result in pool.map(_play, range(count)):
+                    results.append(result)
+                    progress(len(results), count)
+            except KeyboardInterrupt:
+                # Leaving the pool waits for the matches under way; whoever stops a tournament does not want to.
+                for worker in set(multiprocessing.active_children()) - others:
+                    worker.terminate()
+                raise
     except BrokenProcessPool as error:
         raise TournamentError(
             f"a process died after {len(results)} of {count} matches; fewer workers need less memory"

@@ -48,8 +48,8 @@ def markdown(tournament: Tournament, table: Sequence[Row]) -> str:
     total = [
         (
             line.policy,
-            f"{100 * line.slo_attainment:.2f}",
-            f"{100 * line.worst_slo_attainment:.2f}",
+            percent(Estimate(line.slo_attainment, None)),
+            percent(Estimate(line.worst_slo_attainment, None)),
             "{}, {:g} messages/s, {}".format(*line.worst),
             f"{line.cost_dollars:.2f}",
         )

@@ -120,7 +120,7 @@ def overall(table: Sequence[Row]) -> list[Overall]:
     found = []
     for policy in dict.fromkeys(row.policy for row in table):
         own = [row for row in table if row.policy == policy]
-        worst = min(own, key=lambda row: row.mean("slo_attainment"))
+        worst = min(own, key=_attainment)
         found.append(
             Overall(
                 policy=policy,
@@ -153,3 +153,9 @@ def t_quantile(freedom: int) -> float:
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     return z + first / freedom + second / freedom**2 + third / freedom**3
+
+
+def _attainment(row: Row) -> float:
+    """For comparing: a load under which nothing could be measured is worse than any."""
+    mean = row.mean("slo_attainment")
+    return -math.inf if math.isnan(mean) else mean

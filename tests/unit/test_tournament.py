@@ -1,0 +1,119 @@
+"""The tournament of the cluster arena: identical conditions for all, whatever the number of processes."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support_jobs import Scripted
+
+from sparkiot_policies.allocation import Allocation
+from sparkiot_policies.errors import PolicyError
+from sparkiot_policies.evaluation import Evaluation
+from sparkiot_policies.job import Job
+from sparkiot_policies.rules import HPA, Rate, rule
+from sparkiot_sim.generators import Kind
+from sparkiot_sim.tournament.matches import Load, Match, Tournament
+from sparkiot_sim.tournament.play import Result, play, play_match
+from sparkiot_sim.workload import Workload
+
+CITY = Load(source=Kind.SMART_CITY, mean_rate=300.0)
+RECORDING = Workload(name="recorded", times=60.0 * np.arange(240), rates=100.0 + np.arange(240.0) % 50, end=60.0 * 240)
+
+
+def program(**changes: object) -> Tournament:
+    short = Tournament(policies=("Rate", "Fixed"), loads=(CITY,), seeds=(1, 2), duration_s=600.0)
+    return replace(short, **changes)
+
+
+def comparable(result: Result) -> Result:
+    """Without the timeline, whose arrays have no equality."""
+    return replace(result, timeline=None)
+
+
+@pytest.mark.parametrize("load", [CITY, Load(source=RECORDING, mean_rate=200.0)], ids=lambda load: load.name)
+def test_all_policies_meet_the_same_arrivals_and_signals(load: Load) -> None:
+    tournament = program(loads=(load,), duration_s=1800.0)
+    matches = [Match(policy=name, load=load, preset="cloud-coldstart", seed=2) for name in ("Rate", "HPA", "Fixed")]
+    timelines = [play_match(replace(tournament, seeds=(2,)), match, rule(match.policy)).timeline for match in matches]
+    first, *others = timelines
+    for other in others:
+        np.testing.assert_array_equal(first.rate, other.rate)
+        np.testing.assert_array_equal(first.predicted, other.predicted)
+        np.testing.assert_array_equal(first.time, other.time)
+    assert not np.array_equal(timelines[0].wanted, timelines[2].wanted)
+
+
+def test_a_seed_is_a_load_of_its_own_and_of_a_recording_a_stretch() -> None:
+    tournament = program()
+    first, second = (tournament.setting(match) for match in tournament.matches()[:2])
+    assert not np.array_equal(first.workload.rates, second.workload.rates)
+    recorded = Load(source=RECORDING, mean_rate=200.0)
+    episodes = [recorded.setting(preset="spot", seed=seed, quality="none", duration_s=3600.0) for seed in range(1, 30)]
+    assert len({episode.start for episode in episodes}) == len(episodes)
+    for episode in episodes:
+        assert RECORDING.start <= episode.start <= RECORDING.end - 3600.0
+        assert episode.workload.mean_rate == pytest.approx(200.0)
+    whole = recorded.setting(preset="spot", seed=1, quality="none", duration_s=2 * RECORDING.duration_s)
+    assert whole.start == RECORDING.start
+
+
+def test_results_do_not_depend_on_the_number_of_processes() -> None:
+    tournament = program()
+    done: list[tuple[int, int]] = []
+    alone = play(tournament, rule, workers=1, progress=lambda now, of: done.append((now, of)))
+    assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    together = play(tournament, rule, workers=3)
+    assert list(map(comparable, alone)) == list(map(comparable, together))
+    here = [play_match(tournament, match, rule(match.policy)) for match in tournament.matches()]
+    assert list(map(comparable, here)) == list(map(comparable, alone))
+    assert [(r.policy, r.seed, r.timeline is not None) for r in alone] == [
+        ("Rate", 1, True),
+        ("Rate", 2, False),
+        ("Fixed", 1, True),
+        ("Fixed", 2, False),
+    ]
+
+
+def test_hpa_keeps_the_pace_of_kubernetes_and_plays_as_itself() -> None:
+    """Under the job's own limits, HPA would be a slower rival than the one that users run."""
+    jobs: list[Job] = []
+    match = Match(policy="HPA", load=CITY, preset="edge-small", seed=1)
+
+    class Watched(HPA):
+        def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
+            jobs.append(job)
+            return super().propose(job, evaluation)
+
+    result = play_match(program(policies=("HPA",)), match, Watched())
+    assert {job.limits.stabilization_s for job in jobs} == {300.0}
+    assert {job.limits.max_up_factor for job in jobs} == {math.inf}
+    assert result.fallback_share == 0.0
+
+
+def test_a_policy_that_fails_is_no_rival_in_disguise() -> None:
+    """Only a learned policy has a rule to fall back to; a rule that fails fails aloud."""
+    match = Match(policy="broken", load=CITY, preset="edge-small", seed=1)
+    with pytest.raises(PolicyError, match="broken for good"):
+        play_match(program(policies=("broken",)), match, Scripted(PolicyError("broken for good")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"policies": ()}, "no policies"),
+        ({"seeds": (1, 2, 1)}, "seeds: 1 occurs twice"),
+        ({"loads": (CITY, Load(source=Kind.SMART_CITY, mean_rate=300.0))}, "SmartCity at 300 messages/s occurs twice"),
+        ({"duration_s": 5.0}, "shorter than one decision interval of 10 s"),
+    ],
+)
+def test_a_program_that_means_nothing_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        program(**changes)
+
+
+def test_scalings_are_counted_by_the_hour() -> None:
+    tournament = program(duration_s=1800.0)
+    result = play_match(tournament, tournament.matches()[0], Rate())
+    assert result.duration_s == 1800.0
+    assert result.scalings_per_hour == 2 * result.summary.scalings
