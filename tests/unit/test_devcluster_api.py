@@ -99,9 +99,7 @@ def fresh() -> Callable[[], Api]:
 
 
 def find(api: Api, group: str, version: str, plural: str) -> Resource:
-    resource = api.registry.find(group, version, plural)
-    assert resource
-    return resource
+    return api.registry.find(group, version, plural)
 
 
 def sound(api: Api) -> None:

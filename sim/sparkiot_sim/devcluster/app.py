@@ -107,7 +107,7 @@ class Http:
             namespace, rest = rest[1], rest[2:]
         plural, name, subresource, *beyond = [*rest, "", "", ""][: max(len(rest), 3)]
         resource = self._api.registry.find(group, version, plural)
-        if resource is None or any(beyond):
+        if any(beyond):
             raise no_such_path()
         served = {"": True, "status": resource.has_status, "scale": resource.scale is not None}
         misplaced = not resource.namespaced if namespace else resource.namespaced and name

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 import orjson
 
-from sparkiot_sim.devcluster.errors import FieldError, Obj, invalid
-from sparkiot_sim.devcluster.resources import AGE, BUILT_IN, CRDS, Column, Resource, ScalePaths
+from sparkiot_sim.devcluster.errors import FieldError, Obj, invalid, no_such_path
+from sparkiot_sim.devcluster.resources import BUILT_IN, CRDS, Column, Resource, ScalePaths
 from sparkiot_sim.devcluster.rules import SchemaError
 from sparkiot_sim.devcluster.schema import StructuralSchema
 from sparkiot_sim.devcluster.store import Store
@@ -18,36 +18,31 @@ _TEXT, _FLAG = {"type": "string", "minLength": 1}, {"type": "boolean"}
 _TEXTS = {"type": "array", "items": _TEXT}
 
 
-def _shape(required: tuple[str, ...], **properties: Obj) -> Obj:
-    return {"type": "object", "required": list(required), "properties": properties}
+def _shape(properties: Obj, required: str) -> Obj:
+    return {"type": "object", "properties": properties, "required": required.split()}
 
 
-_NAMES = _shape(
-    ("plural", "kind"), plural=_TEXT, kind=_TEXT, singular=_TEXT, listKind=_TEXT, shortNames=_TEXTS, categories=_TEXTS
-)
-_SCALE = _shape(
-    ("specReplicasPath", "statusReplicasPath"),
-    specReplicasPath=_TEXT, statusReplicasPath=_TEXT, labelSelectorPath={"type": "string"},
-)  # fmt: skip
-_COLUMN = _shape(("name", "type", "jsonPath"), name=_TEXT, type=_TEXT, jsonPath=_TEXT, priority={"type": "integer"})
-_VERSION = _shape(
-    ("name", "served", "storage", "schema"),
-    name=_TEXT,
-    served=_FLAG,
-    storage=_FLAG,
-    schema=_shape(("openAPIV3Schema",), openAPIV3Schema={"type": "object"}),
-    subresources=_shape((), status={"type": "object"}, scale=_SCALE),
-    additionalPrinterColumns={"type": "array", "items": _COLUMN},
-    selectableFields={"type": "array", "items": _shape(("jsonPath",), jsonPath=_TEXT)},
-)
-_SPEC = _shape(
-    ("group", "scope", "names", "versions"),
-    group=_TEXT,
-    scope={"type": "string", "enum": ["Cluster", "Namespaced"]},
-    names=_NAMES,
-    versions={"type": "array", "minItems": 1, "items": _VERSION},
-)
-_MANIFEST = StructuralSchema(_shape(("spec",), spec=_SPEC))  # what of a CRD's manifest is read here
+_NAMES = {"plural": _TEXT, "kind": _TEXT, "singular": _TEXT, "listKind": _TEXT, "shortNames": _TEXTS}
+_SCALE = {"specReplicasPath": _TEXT, "statusReplicasPath": _TEXT, "labelSelectorPath": {"type": "string"}}
+_COLUMN = {"name": _TEXT, "type": _TEXT, "jsonPath": _TEXT, "priority": {"type": "integer"}}
+_VERSION = {
+    "name": _TEXT,
+    "served": _FLAG,
+    "storage": _FLAG,
+    "schema": _shape({"openAPIV3Schema": {"type": "object"}}, "openAPIV3Schema"),
+    "subresources": _shape(
+        {"status": {"type": "object"}, "scale": _shape(_SCALE, "specReplicasPath statusReplicasPath")}, ""
+    ),
+    "additionalPrinterColumns": {"type": "array", "items": _shape(_COLUMN, "name type jsonPath")},
+    "selectableFields": {"type": "array", "items": _shape({"jsonPath": _TEXT}, "jsonPath")},
+}
+_SPEC = {
+    "group": _TEXT,
+    "scope": {"type": "string", "enum": ["Cluster", "Namespaced"]},
+    "names": _shape({**_NAMES, "categories": _TEXTS}, "plural kind"),
+    "versions": {"type": "array", "minItems": 1, "items": _shape(_VERSION, "name served storage schema")},
+}
+_MANIFEST = StructuralSchema(_shape({"spec": _shape(_SPEC, "group scope names versions")}, "spec"))
 
 
 class Registry:
@@ -56,9 +51,12 @@ class Registry:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def find(self, group: str, version: str, plural: str) -> Resource | None:
-        wanted = (group, version, plural)
-        return next((res for res in self.all() if (res.group, res.version, res.plural) == wanted), None)
+    def find(self, group: str, version: str, plural: str) -> Resource:
+        """Raises ApiError 404 when there is none."""
+        for resource in self.all():
+            if (resource.group, resource.version, resource.plural) == (group, version, plural):
+                return resource
+        raise no_such_path()
 
     def by_storage(self, storage: str) -> Resource | None:
         return next((res for res in self.all() if res.storage == storage), None)
@@ -101,16 +99,13 @@ def admit(crd: Obj, now: str) -> None:
     if errors:
         raise invalid("CustomResourceDefinition", "apiextensions.k8s.io", name, errors)
     spec = crd["spec"]
-    stored = [version["name"] for version in spec["versions"] if version.get("storage")]
-    status = crd.setdefault("status", {})
-    status["acceptedNames"] = spec["names"]
-    status["storedVersions"] = sorted({*status.get("storedVersions", ()), *stored})
-    known = {condition["type"]: condition for condition in status.get("conditions") or ()}
-    wanted = (("NamesAccepted", "NoConflicts", "no conflicts found"), ("Established", "InitialNamesAccepted", ""))
-    for kind, reason, message in wanted:
-        fresh = {"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now}
-        known.setdefault(kind, fresh)
-    status["conditions"] = list(known.values())
+    stored = [version["name"] for version in spec["versions"] if version["storage"]]
+    conditions = [
+        {"type": kind, "status": "True", "reason": reason, "message": "", "lastTransitionTime": now}
+        for kind, reason in (("NamesAccepted", "NoConflicts"), ("Established", "InitialNamesAccepted"))
+    ]
+    fresh = {"acceptedNames": spec["names"], "storedVersions": stored, "conditions": conditions}
+    crd["status"] = {**fresh, **(crd.get("status") or {}), "acceptedNames": spec["names"]}
     finalizers = crd["metadata"].setdefault("finalizers", [])
     if "deletionTimestamp" not in crd["metadata"] and CLEANUP not in finalizers:
         finalizers.append(CLEANUP)
@@ -147,14 +142,7 @@ def _resource(spec: Obj, version: Obj) -> Resource:
     names, subresources = spec["names"], version.get("subresources") or {}
     scale = subresources.get("scale")
     columns = tuple(
-        Column(
-            name=column["name"],
-            source=column["jsonPath"],
-            type=column["type"],
-            format=column.get("format", ""),
-            priority=column.get("priority", 0),
-            description=column.get("description", ""),
-        )
+        Column(name=column["name"], source=column["jsonPath"], type=column["type"], priority=column.get("priority", 0))
         for column in version.get("additionalPrinterColumns") or ()
     )
     return Resource(
@@ -168,7 +156,7 @@ def _resource(spec: Obj, version: Obj) -> Resource:
         categories=tuple(names.get("categories") or ()),
         namespaced=spec["scope"] == "Namespaced",
         has_status="status" in subresources,
-        columns=columns or (AGE,),
+        columns=columns,
         schema=StructuralSchema(version["schema"]["openAPIV3Schema"]),
         selectable_fields=tuple(entry["jsonPath"].lstrip(".") for entry in version.get("selectableFields") or ()),
         scale=scale

@@ -20,9 +20,7 @@ class Column:
     name: str
     source: str | Callable[[Obj], Any]
     type: str = "string"
-    format: str = ""
     priority: int = 0
-    description: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +46,7 @@ class Resource:
     verbs: tuple[str, ...] = VERBS
     has_status: bool = False
     scale: ScalePaths | None = None
-    columns: tuple[Column, ...] = ()
+    columns: tuple[Column, ...] = ()  # none: the age
     schema: "StructuralSchema | None" = None
     singular: str = ""
     list_kind: str = ""
@@ -59,6 +57,7 @@ class Resource:
     def __post_init__(self) -> None:
         object.__setattr__(self, "singular", self.singular or self.kind.lower())
         object.__setattr__(self, "list_kind", self.list_kind or f"{self.kind}List")
+        object.__setattr__(self, "columns", self.columns or (AGE,))
         object.__setattr__(self, "storage", self.storage or f"{self.group}/{self.plural}")
 
     @property
@@ -82,18 +81,9 @@ def _size(*fields: str) -> Callable[[Obj], int]:
     return lambda obj: sum(len(obj.get(name) or {}) for name in fields)
 
 
-def _ports(service: Obj) -> str:
-    ports = service.get("spec", {}).get("ports") or []
-    return ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
-
-
 def _ready(pod: Obj) -> str:
     states = pod.get("status", {}).get("containerStatuses") or []
     return f"{sum(bool(state.get('ready')) for state in states)}/{len(pod.get('spec', {}).get('containers') or [])}"
-
-
-def _restarts(pod: Obj) -> int:
-    return sum(state.get("restartCount", 0) for state in pod.get("status", {}).get("containerStatuses") or [])
 
 
 def _last_seen(event: Obj) -> Any:
@@ -107,31 +97,12 @@ def _subject(event: Obj) -> str:
 
 
 AGE = Column(name="Age", source=".metadata.creationTimestamp", type="date")
-_RBAC = "rbac.authorization.k8s.io"
-_ROLE_REF = Column(name="Role", source=lambda obj: f"{obj['roleRef']['kind']}/{obj['roleRef']['name']}")
-_POD_COLUMNS = (
-    Column(name="Ready", source=_ready),
-    Column(name="Status", source=".status.phase"),
-    Column(name="Restarts", source=_restarts, type="integer"),
-    AGE,
-    Column(name="IP", source=".status.podIP", priority=1),
-    Column(name="Node", source=".spec.nodeName", priority=1),
-)
-_SERVICE_COLUMNS = (
-    Column(name="Type", source=".spec.type"),
-    Column(name="Cluster-IP", source=".spec.clusterIP"),
-    Column(name="Port(s)", source=_ports),
-    AGE,
-)
-_CLAIM_COLUMNS = (
-    Column(name="Status", source=".status.phase"),
-    Column(name="Volume", source=".spec.volumeName"),
-    Column(name="StorageClass", source=".spec.storageClassName"),
-    AGE,
-)
+_STATUS = Column(name="Status", source=".status.phase")
+_TYPE = Column(name="Type", source=".type")
+_DATA = Column(name="Data", source=_size("data", "binaryData", "stringData"), type="integer")
 _EVENT_COLUMNS = (
     Column(name="Last Seen", source=_last_seen, type="date"),
-    Column(name="Type", source=".type"),
+    _TYPE,
     Column(name="Reason", source=".reason"),
     Column(name="Object", source=_subject),
     Column(name="Message", source=".message"),
@@ -141,26 +112,24 @@ _EVENT_FIELDS = (
     *(f"involvedObject.{name}" for name in ("kind", "name", "namespace", "uid", "apiVersion", "fieldPath")),
 )
 _POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP")
-_DATA = Column(name="Data", source=_size("data", "binaryData", "stringData"), type="integer")
-_STATUS = Column(name="Status", source=".status.phase")
+_RBAC = (("Role", True), ("RoleBinding", True), ("ClusterRole", False), ("ClusterRoleBinding", False))
 
 BUILT_IN: tuple[Resource, ...] = (
     Resource(
         kind="Namespace", plural="namespaces", short_names=("ns",), namespaced=False, has_status=True,
-        columns=(_STATUS, AGE), initial={"status": {"phase": "Active"}}, selectable_fields=("status.phase",),
+        columns=(_STATUS, AGE), initial={"status": {"phase": "Active"}},
     ),
     Resource(kind="ConfigMap", plural="configmaps", short_names=("cm",), columns=(_DATA, AGE)),
-    Resource(
-        kind="Secret", plural="secrets", columns=(Column(name="Type", source=".type"), _DATA, AGE),
-        initial={"type": "Opaque"}, selectable_fields=("type",),
-    ),
+    Resource(kind="Secret", plural="secrets", columns=(_TYPE, _DATA, AGE), initial={"type": "Opaque"}),
     Resource(
         kind="Service", plural="services", short_names=("svc",), categories=("all",), has_status=True,
-        columns=_SERVICE_COLUMNS, initial={"spec": {"type": "ClusterIP"}, "status": {"loadBalancer": {}}},
+        columns=(Column(name="Type", source=".spec.type"), Column(name="Cluster-IP", source=".spec.clusterIP"), AGE),
+        initial={"spec": {"type": "ClusterIP"}, "status": {"loadBalancer": {}}},
     ),
-    Resource(kind="ServiceAccount", plural="serviceaccounts", short_names=("sa",), columns=(AGE,)),
+    Resource(kind="ServiceAccount", plural="serviceaccounts", short_names=("sa",)),
     Resource(
-        kind="Pod", plural="pods", short_names=("po",), categories=("all",), has_status=True, columns=_POD_COLUMNS,
+        kind="Pod", plural="pods", short_names=("po",), categories=("all",), has_status=True,
+        columns=(Column(name="Ready", source=_ready), _STATUS, AGE),
         initial={"status": {"phase": "Pending"}}, selectable_fields=_POD_FIELDS,
     ),
     Resource(
@@ -168,31 +137,20 @@ BUILT_IN: tuple[Resource, ...] = (
     ),
     Resource(
         kind="PersistentVolumeClaim", plural="persistentvolumeclaims", short_names=("pvc",), has_status=True,
-        columns=_CLAIM_COLUMNS, initial={"status": {"phase": "Pending"}},
+        columns=(_STATUS, AGE), initial={"status": {"phase": "Pending"}},
     ),
-    Resource(kind="Node", plural="nodes", short_names=("no",), namespaced=False, has_status=True, columns=(AGE,)),
-    Resource(
-        group="coordination.k8s.io", kind="Lease", plural="leases",
-        columns=(Column(name="Holder", source=".spec.holderIdentity"), AGE),
-    ),
-    Resource(group=_RBAC, kind="Role", plural="roles", columns=(AGE,)),
-    Resource(group=_RBAC, kind="RoleBinding", plural="rolebindings", columns=(_ROLE_REF, AGE)),
-    Resource(group=_RBAC, kind="ClusterRole", plural="clusterroles", namespaced=False, columns=(AGE,)),
-    Resource(
-        group=_RBAC, kind="ClusterRoleBinding", plural="clusterrolebindings", namespaced=False,
-        columns=(_ROLE_REF, AGE),
+    Resource(kind="Node", plural="nodes", short_names=("no",), namespaced=False, has_status=True),
+    Resource(group="coordination.k8s.io", kind="Lease", plural="leases"),
+    *(
+        Resource(group="rbac.authorization.k8s.io", kind=kind, plural=f"{kind.lower()}s", namespaced=namespaced)
+        for kind, namespaced in _RBAC
     ),
     Resource(
         group="apiextensions.k8s.io", kind="CustomResourceDefinition", plural="customresourcedefinitions",
-        short_names=("crd", "crds"), namespaced=False, has_status=True, categories=("api-extensions",),
-        columns=(Column(name="Created At", source=".metadata.creationTimestamp"),),
+        short_names=("crd", "crds"), namespaced=False, has_status=True,
     ),
     Resource(
         group="authorization.k8s.io", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews",
-        namespaced=False, verbs=("create",),
-    ),
-    Resource(
-        group="authentication.k8s.io", kind="SelfSubjectReview", plural="selfsubjectreviews",
         namespaced=False, verbs=("create",),
     ),
 )  # fmt: skip
@@ -201,8 +159,5 @@ NAMESPACES, CRDS = "/namespaces", "apiextensions.k8s.io/customresourcedefinition
 
 # What a review answers: roles are stored, never enforced, and there is one user.
 REVIEW_STATUS: Mapping[str, Obj] = MappingProxyType(
-    {
-        "SelfSubjectAccessReview": {"allowed": True, "reason": "the embedded cluster enforces no roles"},
-        "SelfSubjectReview": {"userInfo": {"username": "sparkiot-dev", "groups": ["system:authenticated"]}},
-    }
+    {"SelfSubjectAccessReview": {"allowed": True, "reason": "the embedded cluster enforces no roles"}}
 )

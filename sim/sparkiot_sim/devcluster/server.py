@@ -19,7 +19,7 @@ from aiohttp import web
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api
 from sparkiot_sim.devcluster.app import Http
-from sparkiot_sim.devcluster.errors import ClusterError, ClusterStartError, Obj
+from sparkiot_sim.devcluster.errors import ClusterStartError, Obj
 from sparkiot_sim.devcluster.gc import collect
 from sparkiot_sim.devcluster.identity import Identity, write_private
 from sparkiot_sim.devcluster.registry import Registry
@@ -96,35 +96,18 @@ class DevCluster:
         *, port: int = 0, data: Path | None = None, kubeconfig: Path | None = None, crds: Iterable[Obj] = ()
     ) -> Iterator["DevCluster"]:
         """The same from synchronous code: the server has a thread and an event loop of its own."""
-        started = threading.Event()
-        outcome: list[DevCluster | ClusterError] = []
-        stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-        async def serve() -> None:
-            stop.append((asyncio.get_running_loop(), asyncio.Event()))
-            try:
-                async with DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds) as cluster:
-                    outcome.append(cluster)
-                    started.set()
-                    await stop[0][1].wait()
-            except ClusterError as error:
-                outcome.append(error)
-            finally:
-                started.set()
-
-        thread = threading.Thread(target=lambda: asyncio.run(serve()), name="devcluster", daemon=True)
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="devcluster", daemon=True)
         thread.start()
-        started.wait()
-        if not outcome:
-            raise ClusterStartError("the embedded cluster did not start: its thread's traceback says why")
-        if isinstance(outcome[0], ClusterError):
-            raise outcome[0]
+        cluster = contextlib.AsyncExitStack()
+        starting = cluster.enter_async_context(DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds))
         try:
-            yield outcome[0]
+            yield asyncio.run_coroutine_threadsafe(starting, loop).result()
         finally:
-            loop, event = stop[0]
-            loop.call_soon_threadsafe(event.set)
+            asyncio.run_coroutine_threadsafe(cluster.aclose(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
             thread.join()
+            loop.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -154,13 +137,10 @@ def _listen(host: str, port: int) -> socket.socket:
 def _furnish(api: Api, crds: Iterable[Obj]) -> None:
     """The namespaces that every cluster has, and the given CRDs, replaced when they are there already."""
     options = WriteOptions(field_manager="sparkiot-dev")
-    namespaces = api.registry.by_storage(NAMESPACES)
-    definitions = api.registry.by_storage(CRDS)
-    if namespaces is None or definitions is None:
-        raise LookupError("the built-in table lacks namespaces or customresourcedefinitions")
     for name in _FIRST_NAMESPACES:
         if api.store.get(NAMESPACES, ("", name)) is None:
-            api.create(namespaces, "", {"metadata": {"name": name}}, options)
+            api.create(api.registry.find("", "v1", "namespaces"), "", {"metadata": {"name": name}}, options)
+    definitions = api.registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")
     for crd in crds:
         key = ("", crd["metadata"]["name"])
         if api.store.get(CRDS, key) is None:

@@ -1,5 +1,6 @@
 """Server-side tables: what `kubectl get` prints, for lists and for watches."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -69,63 +70,45 @@ def _age(timestamp: Any, now: datetime) -> str:
     return _short_duration(max(seconds, 0))
 
 
+# Up to this many seconds an age shows this unit and, if any, the rest in the next smaller one.
+_AGE_STEPS = (
+    (120, 1, "s", 0, ""),
+    (600, 60, "m", 1, "s"),
+    (3 * 3600, 60, "m", 0, ""),
+    (8 * 3600, 3600, "h", 60, "m"),
+    (48 * 3600, 3600, "h", 0, ""),
+    (8 * 86_400, 86_400, "d", 3600, "h"),
+    (2 * 365 * 86_400, 86_400, "d", 0, ""),
+    (8 * 365 * 86_400, 365 * 86_400, "y", 86_400, "d"),
+    (math.inf, 365 * 86_400, "y", 0, ""),
+)
+
+
 def _short_duration(seconds: int) -> str:
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
-    # (up to this many seconds, whole unit, rest of the next smaller unit)
-    scale = (
-        (120, (seconds, "s"), (0, "")),
-        (600, (minutes, "m"), (seconds % 60, "s")),
-        (3 * 3600, (minutes, "m"), (0, "")),
-        (8 * 3600, (hours, "h"), (minutes % 60, "m")),
-        (48 * 3600, (hours, "h"), (0, "")),
-        (8 * 86_400, (days, "d"), (hours % 24, "h")),
-        (2 * 365 * 86_400, (days, "d"), (0, "")),
-        (8 * 365 * 86_400, (days // 365, "y"), (days % 365, "d")),
-    )
-    for bound, whole, rest in scale:
-        if seconds < bound:
-            return f"{whole[0]}{whole[1]}" + (f"{rest[0]}{rest[1]}" if rest[0] else "")
-    return f"{days // 365}y"
-
-
-def columns_of(resource: Resource) -> list[Obj]:
-    name = Column(name="Name", source=".metadata.name", format="name", description="Name of the object.")
-    return [
-        {
-            "name": column.name,
-            "type": column.type,
-            "format": column.format,
-            "description": column.description,
-            "priority": column.priority,
-        }
-        for column in (name, *resource.columns)
-    ]
+    _, large, unit, small, rest_unit = next(step for step in _AGE_STEPS if seconds < step[0])
+    whole, left = divmod(seconds, large)
+    return f"{whole}{unit}{left // small}{rest_unit}" if small and left >= small else f"{whole}{unit}"
 
 
 def table(
-    resource: Resource,
-    objects: Sequence[Obj],
-    list_meta: Obj,
-    now: datetime,
-    *,
-    include: str = "Metadata",
-    header: bool = True,
+    resource: Resource, objects: Sequence[Obj], list_meta: Obj, now: datetime, *, include: str = "Metadata"
 ) -> Obj:
     """A `Table` of meta.k8s.io/v1; `include` is None, Metadata or Object, and says what each row carries besides."""
+    name = {"name": "Name", "type": "string", "format": "name", "priority": 0}
+    columns = [{"name": col.name, "type": col.type, "format": "", "priority": col.priority} for col in resource.columns]
     rows = []
     for obj in objects:
-        cells = [obj["metadata"]["name"], *(_cell(column, obj, now) for column in resource.columns)]
-        row: Obj = {"cells": cells}
-        if include == "Metadata":
+        row: Obj = {"cells": [obj["metadata"]["name"], *(_cell(column, obj, now) for column in resource.columns)]}
+        if include == "Object":
+            row["object"] = obj
+        elif include == "Metadata":
             partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
             row["object"] = partial
-        elif include == "Object":
-            row["object"] = obj
         rows.append(row)
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": list_meta,
-        "columnDefinitions": columns_of(resource) if header else [],
+        "columnDefinitions": [name, *columns],
         "rows": rows,
     }
