@@ -61,6 +61,15 @@ def test_pruning_reports_each_field_that_it_drops(spec: Obj) -> None:
     }
 
 
+def test_lists_below_a_schema_that_keeps_anything_are_kept() -> None:
+    spec = gauge("a", anything={"list": [{"a": {"b": 1}}]})
+    assert GAUGE.prune(spec) == []
+    assert spec["spec"]["anything"] == {"list": [{"a": {"b": 1}}]}
+    bare = {"l": [{"a": 1}]}
+    assert StructuralSchema({"properties": {"l": {"x-kubernetes-preserve-unknown-fields": True}}}).prune(bare) == []
+    assert bare == {"l": [{"a": 1}]}
+
+
 def test_an_unchanged_violation_does_not_block_an_update() -> None:
     old = gauge("a", replicas=-5)
     new = {**old, "status": {"phase": "Running"}}
