@@ -2,15 +2,19 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support_jobs import Scripted
+from support_policies import policy_artifact
 
 from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.errors import PolicyError
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
+from sparkiot_policies.learned import LearnedPolicy
+from sparkiot_policies.manifest import Range
 from sparkiot_policies.rules import HPA, Rate, rule
 from sparkiot_sim.generators import Kind
 from sparkiot_sim.tournament.matches import Load, Match, Tournament
@@ -89,6 +93,14 @@ def test_hpa_keeps_the_pace_of_kubernetes_and_plays_as_itself() -> None:
     assert {job.limits.stabilization_s for job in jobs} == {300.0}
     assert {job.limits.max_up_factor for job in jobs} == {math.inf}
     assert result.fallback_share == 0.0
+
+
+def test_what_the_fallback_rule_did_for_a_learned_policy_is_counted(tmp_path: Path) -> None:
+    narrow = LearnedPolicy(policy_artifact(tmp_path, ranges={"workload_rate": Range(low=0.0, high=1.0)}))
+    match = Match(policy="narrow", load=CITY, preset="edge-small", seed=1)
+    learned = play_match(program(policies=("narrow",)), match, narrow)
+    assert learned.fallback_share == 1.0
+    assert learned.summary == play_match(program(), replace(match, policy="Rate"), Rate()).summary
 
 
 def test_a_policy_that_fails_is_no_rival_in_disguise() -> None:
