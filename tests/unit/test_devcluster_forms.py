@@ -37,23 +37,11 @@ def test_any_text_is_a_selector_or_a_bad_request(text: str) -> None:
     assert refused == 400
 
 
-def test_numeric_requirements() -> None:
-    assert label_test("n>3")({"n": "4"})
-    assert not label_test("n>3")({"n": "3"})
-    assert label_test("n<3")({"n": "-4"})
-    assert not label_test("n<3")({"n": "x"})
-    assert not label_test("n<3")({})
-    with pytest.raises(ApiError, match="must be an integer"):
-        label_test("n>x")
-
-
 def test_field_selectors_know_their_fields() -> None:
     obj = {"metadata": {"name": "a"}, "status": {"phase": "Running"}}
     for selector, expected in (("metadata.name=a", True), ("status.phase!=Running", False), ("status.phase==", False)):
         test = field_test(selector, ["status.phase"])
-        assert test
         assert test(obj) == expected
-    assert field_test("", []) is None
     for wrong in ("spec.x=1", "metadata.name", "=a"):
         with pytest.raises(ApiError):
             field_test(wrong, [])

@@ -5,18 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sparkiot_sim.devcluster import admission, managed, patches, scale
+from sparkiot_sim.devcluster import admission, errors, managed, patches, scale
 from sparkiot_sim.devcluster.admission import WriteOptions
-from sparkiot_sim.devcluster.errors import (
-    Obj,
-    already_exists,
-    bad_request,
-    conflict,
-    forbidden,
-    method_not_allowed,
-    not_found,
-    unsupported_media_type,
-)
+from sparkiot_sim.devcluster.errors import Obj
 from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, REVIEW_STATUS, Resource
 from sparkiot_sim.devcluster.selectors import field_test, label_test
@@ -95,14 +86,14 @@ class Api:
         accepted += [] if subresource == "scale" else [patches.APPLY_PATCH]
         accepted += [] if resource.custom else [patches.STRATEGIC_PATCH]
         if content_type not in accepted:
-            raise unsupported_media_type(content_type, accepted)
+            raise errors.unsupported_media_type(content_type, accepted)
         if content_type == patches.APPLY_PATCH:
             return self._apply(resource, key, subresource, patch, options)
         start = self.get(resource, key, subresource)
         if content_type == patches.JSON_PATCH:
             after = patches.json_patch(start, patch)
         elif not isinstance(patch, dict):
-            raise bad_request("the patch is not a JSON object")
+            raise errors.bad_request("the patch is not a JSON object")
         elif content_type == patches.MERGE_PATCH:
             after = patches.merge_patch(start, patch)
         else:
@@ -114,7 +105,7 @@ class Api:
     ) -> tuple[Obj, bool]:
         admission.check_identity(resource, key[0], key[1], config)
         if "managedFields" in config["metadata"]:
-            raise bad_request("metadata.managedFields must be nil")
+            raise errors.bad_request("metadata.managedFields must be nil")
         admission.drop_unknown(resource, config, options)
         who = _manager(resource, options, "Apply", subresource)
         sent_revision = config["metadata"].pop("resourceVersion", None)
@@ -139,7 +130,7 @@ class Api:
         admission.conform(resource, obj, None, options, self.now())
         key = (meta.get("namespace", ""), meta["name"])
         if self.store.get(resource.storage, key):
-            raise already_exists(resource.plural, resource.group, key[1])
+            raise errors.already_exists(resource.plural, resource.group, key[1])
         self._check_home(resource, key)
         if managed_by:
             managed.track_update(_shape(resource), {}, obj, managed_by, self.now())
@@ -177,7 +168,7 @@ class Api:
         for name in ("uid", "resourceVersion"):
             if wanted.get(name) not in (None, meta[name]):
                 why = f"Precondition failed: {name} in precondition: {wanted[name]}, in object meta: {meta[name]}"
-                raise conflict(resource.plural, resource.group, key[1], why)
+                raise errors.conflict(resource.plural, resource.group, key[1], why)
         extra = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(options.get("propagationPolicy", ""), [])
         finalizers = list(dict.fromkeys([*(meta.get("finalizers") or ()), *extra]))
         if not record.deleting:
@@ -211,21 +202,21 @@ class Api:
     def _require(self, resource: Resource, key: Key) -> Record:
         record = self.store.get(resource.storage, key)
         if record is None:
-            raise not_found(resource.plural, resource.group, key[1])
+            raise errors.not_found(resource.plural, resource.group, key[1])
         return record
 
     def _check_home(self, resource: Resource, key: Key) -> None:
         """The namespace, and for custom resources the CRD, take new objects."""
         crd = self.store.get(CRDS, ("", f"{resource.plural}.{resource.group}"))
         if crd and crd.deleting:
-            raise method_not_allowed()
+            raise errors.method_not_allowed()
         if resource.namespaced:
             namespace = self.store.get(NAMESPACES, ("", key[0]))
             if namespace is None:
-                raise not_found("namespaces", "", key[0])
+                raise errors.not_found("namespaces", "", key[0])
             if namespace.deleting:
                 why = f"unable to create new content in namespace {key[0]} because it is being terminated"
-                raise forbidden(resource.plural, resource.group, key[1], why)
+                raise errors.forbidden(resource.plural, resource.group, key[1], why)
 
 
 def _manager(resource: Resource, options: WriteOptions, operation: str, subresource: str) -> managed.Manager:

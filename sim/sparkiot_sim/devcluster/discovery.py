@@ -98,12 +98,11 @@ def _openapi_index(registry: Registry) -> Obj:
 
 def _openapi(registry: Registry, group: str, version: str) -> Obj:
     resources = _resources(registry, group, version)
+    paths = {path: operation for resource in resources for path, operation in _operations(resource).items()}
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]},
-        "paths": {
-            _path(resource): {"get": _operation(resource), "patch": _operation(resource)} for resource in resources
-        },
+        "paths": paths,
         "components": {"schemas": {"ObjectMeta": _META_SCHEMA, **{res.kind: _schema(res) for res in resources}}},
     }
 
@@ -122,19 +121,8 @@ def _schema(resource: Resource) -> Obj:
     return {**root, "properties": properties, "x-kubernetes-group-version-kind": [resource.gvk]}
 
 
-def _path(resource: Resource) -> str:
+def _operations(resource: Resource) -> Obj:
     base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
-    return (
-        f"{base}/namespaces/{{namespace}}/{resource.plural}/{{name}}"
-        if resource.namespaced
-        else (f"{base}/{resource.plural}/{{name}}")
-    )
-
-
-def _operation(resource: Resource) -> Obj:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{resource.kind}"}}}
-    return {
-        "parameters": _QUERY,
-        "responses": {"200": {"description": "OK", "content": content}},
-        "x-kubernetes-group-version-kind": resource.gvk,
-    }
+    middle = "/namespaces/{namespace}" if resource.namespaced else ""
+    operation = {"parameters": _QUERY, "x-kubernetes-group-version-kind": resource.gvk, "responses": {}}
+    return {f"{base}{middle}/{resource.plural}/{{name}}": {"patch": operation}}

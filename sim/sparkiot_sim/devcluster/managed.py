@@ -99,12 +99,8 @@ def read_owned(meta: Obj) -> Owned:
     for entry in meta.get("managedFields") or ():
         if not entry:
             continue  # `managedFields: [{}]` is how a client gives up all ownership
-        who = Manager(
-            entry.get("manager", "unknown"),
-            entry.get("operation", "Update"),
-            entry.get("apiVersion", ""),
-            entry.get("subresource", ""),
-        )
+        text = [entry.get(name, "") for name in ("manager", "operation", "apiVersion", "subresource")]
+        who = Manager(*text)
         owned[who] = (_paths(entry.get("fieldsV1") or {}, ()), entry.get("time", ""))
     return owned
 
@@ -131,14 +127,10 @@ def _paths(node: Any, path: Path) -> set[Path]:
 
 def _tree(paths: set[Path]) -> Obj:
     root: Obj = {}
-    for path in sorted(paths):
+    for path in sorted(paths, key=len, reverse=True):  # the longest first: a parent with children is marked by a dot
         node = root
         for step in path:
             node = node.setdefault(step, {})
-    for path in paths:
-        node = root
-        for step in path:
-            node = node[step]
         if node:
             node["."] = {}
     return root

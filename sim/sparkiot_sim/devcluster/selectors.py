@@ -11,12 +11,12 @@ FieldTest = Callable[[Obj], bool]
 _TERM = re.compile(
     r"\s*(?:(?P<absent>!)\s*(?P<no_key>[\w./-]+)"
     r"|(?P<set_key>[\w./-]+)\s+(?P<set_op>in|notin)\s*\((?P<values>[^)]*)\)"
-    r"|(?P<key>[\w./-]+)\s*(?:(?P<op>==|=|!=|>|<)\s*(?P<value>[\w.-]*))?)\s*(?:,|$)"
+    r"|(?P<key>[\w./-]+)\s*(?:(?P<op>==|=|!=)\s*(?P<value>[\w.-]*))?)\s*(?:,|$)"
 )
 
 
 def label_test(selector: str) -> LabelTest:
-    """All forms: `a=b`, `a==b`, `a!=b`, `a in (b,c)`, `a notin (b,c)`, `a`, `!a`, `a>1`, `a<1`.
+    """`a=b`, `a==b`, `a!=b`, `a in (b,c)`, `a notin (b,c)`, `a`, `!a`.
 
     Raises ApiError 400 for anything else.
     """
@@ -41,25 +41,16 @@ def _term_test(match: re.Match[str]) -> LabelTest:
     key, operator, value = match["key"], match["op"], match["value"]
     if operator is None:
         return lambda labels: key in labels
-    if operator in (">", "<"):
-        if not re.fullmatch(r"-?\d+", value):
-            raise bad_request(f'for the "{operator}" operator of a label selector the value must be an integer')
-        bound, sign = int(value), 1 if operator == ">" else -1
-        return lambda labels: (
-            re.fullmatch(r"-?\d+", labels.get(key, "")) is not None and sign * (int(labels[key]) - bound) > 0
-        )
     return _one_of(key, {value}, wanted=operator != "!=")
 
 
 def _one_of(key: str, values: set[str], *, wanted: bool) -> LabelTest:
     # An absent label satisfies != and notin, as in Kubernetes.
-    if wanted:
-        return lambda labels: labels.get(key) in values
-    return lambda labels: labels.get(key) not in values
+    return lambda labels: (labels.get(key) in values) == wanted
 
 
-def field_test(selector: str, selectable: Iterable[str]) -> FieldTest | None:
-    """`path=value`, `path==value`, `path!=value`, joined by commas; None for an empty selector.
+def field_test(selector: str, selectable: Iterable[str]) -> FieldTest:
+    """`path=value`, `path==value`, `path!=value`, joined by commas.
 
     Raises ApiError 400 for a path that is neither metadata.name, metadata.namespace nor in `selectable`.
     """
@@ -72,7 +63,7 @@ def field_test(selector: str, selectable: Iterable[str]) -> FieldTest | None:
         if path not in ("metadata.name", "metadata.namespace", *selectable):
             raise bad_request(f"field label not supported: {path}")
         tests.append(_field_equals(path.split("."), value, wanted=operator != "!="))
-    return (lambda obj: all(test(obj) for test in tests)) if tests else None
+    return lambda obj: all(test(obj) for test in tests)
 
 
 def _field_equals(path: list[str], value: str, *, wanted: bool) -> FieldTest:
@@ -80,7 +71,6 @@ def _field_equals(path: list[str], value: str, *, wanted: bool) -> FieldTest:
         found: object = obj
         for step in path:
             found = found.get(step) if isinstance(found, dict) else None
-        text = "" if found is None else str(found).lower() if isinstance(found, bool) else str(found)
-        return (text == value) == wanted
+        return (("" if found is None else str(found)) == value) == wanted
 
     return test
