@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import kubernetes
+import psutil
 import pytest
 from support_apiserver import CRD_NAME, GROUP, connect, gauge, gauge_crd
 
@@ -54,11 +55,9 @@ async def test_large_bodies_are_refused(cluster: DevCluster) -> None:
             assert (await answer.json())["reason"] == "RequestEntityTooLarge"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-async def test_only_loopback_is_served(host: str) -> None:
-    with pytest.raises(ClusterStartError, match=r"127\.0\.0\.1"):
-        async with DevCluster.start(host=host):
-            pytest.fail("it listens")
+def test_only_loopback_is_served(cluster: DevCluster) -> None:
+    listening = [link.laddr for link in psutil.Process().net_connections("inet") if link.status == psutil.CONN_LISTEN]
+    assert {address.ip for address in listening} == {"127.0.0.1"}
 
 
 async def test_the_kubeconfig_of_another_cluster_is_not_overwritten(tmp_path: Path) -> None:

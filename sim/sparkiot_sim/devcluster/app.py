@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 3 * 1024 * 1024  # bytes, the limit of Kubernetes' API server
 _PUBLIC = ("/healthz", "/livez", "/readyz")
-_LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+_LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d+)?", re.IGNORECASE)
 _TRUE = ("true", "1")
 
 

@@ -121,15 +121,11 @@ def _check(name: str, spec: Obj) -> Iterable[FieldError]:
         message = "Invalid value: must have exactly one version marked as storage version"
         yield FieldError("spec.versions", "FieldValueInvalid", message)
     for index, version in enumerate(versions):
-        where = f"spec.versions[{index}]"
-        if version["schema"]["openAPIV3Schema"].get("type") != "object":
-            message = "Invalid value: must be object at the root"
-            yield FieldError(f"{where}.schema.openAPIV3Schema.type", "FieldValueInvalid", message)
         for place, column in enumerate(version.get("additionalPrinterColumns") or ()):
             try:
                 json_path({}, column["jsonPath"])
             except ValueError as error:
-                field = f"{where}.additionalPrinterColumns[{place}].jsonPath"
+                field = f"spec.versions[{index}].additionalPrinterColumns[{place}].jsonPath"
                 yield FieldError(field, "FieldValueInvalid", f"Invalid value: {error}")
 
 

@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import ipaddress
-import logging
 import socket
 import threading
 import time
@@ -26,8 +24,7 @@ from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES
 from sparkiot_sim.devcluster.store import Store
 
-log = logging.getLogger(__name__)
-
+_ADDRESS = "127.0.0.1"  # never another one: no roles are enforced
 _FIRST_NAMESPACES = ("default", "kube-system")
 
 
@@ -48,7 +45,6 @@ class DevCluster:
     @contextlib.asynccontextmanager
     async def start(
         *,
-        host: str = "127.0.0.1",
         port: int = 0,
         data: Path | None = None,
         kubeconfig: Path | None = None,
@@ -56,10 +52,10 @@ class DevCluster:
     ) -> AsyncIterator["DevCluster"]:
         """Serves until the block ends. Port 0 takes a free one; without `data` objects live in memory only.
 
-        Raises ClusterStartError for an address that is not loopback or a port in use, ClusterDataError for a data
-        folder that is damaged or in use, ApiError for a CRD that is not valid.
+        Raises ClusterStartError for a port in use, ClusterDataError for a data folder that is damaged or in use,
+        ApiError for a CRD that is not valid.
         """
-        listener = _listen(host, port)
+        listener = _listen(port)
         with contextlib.ExitStack() as stack:
             stack.callback(listener.close)
             # Starting from the time keeps revisions growing over restarts without data: a client that resumes a
@@ -70,8 +66,7 @@ class DevCluster:
             _furnish(api, crds)
             collector = asyncio.create_task(collect(api), name="devcluster-gc")
             identity = Identity.load_or_create(data)
-            address, bound = listener.getsockname()[:2]
-            url = f"https://[{address}]:{bound}" if ":" in address else f"https://{address}:{bound}"
+            url = f"https://{_ADDRESS}:{listener.getsockname()[1]}"
             runner = web.AppRunner(
                 Http(api, identity.token).application(),
                 access_log=None,
@@ -110,25 +105,16 @@ class DevCluster:
             loop.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
-    except ValueError as error:
-        raise ClusterStartError(f"{host!r} is not an IP address: use 127.0.0.1") from error
-    if not address.is_loopback:
-        raise ClusterStartError(
-            f"refusing to listen on {host}: the embedded cluster enforces no roles, so it binds to loopback only; "
-            "use 127.0.0.1"
-        )
-    listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((str(address), port))
+        listener.bind((_ADDRESS, port))
         listener.listen(128)
     except (OSError, OverflowError) as error:
         listener.close()
         raise ClusterStartError(
-            f"cannot listen on {address} port {port}: {error}; stop what uses it, or choose another port "
+            f"cannot listen on {_ADDRESS} port {port}: {error}; stop what uses it, or choose another port "
             "(0 takes a free one)"
         ) from error
     return listener

@@ -14,6 +14,11 @@ _STEP = re.compile(
     r"\.(?P<name>(?:[\w/-]|\\\.)+)|\['(?P<quoted>[^']+)'\]|\[(?P<index>-?\d+)\]|(?P<all>\[\*\]|\.\*)"
     r"""|\[\?\(@\.(?P<test>[\w.]+)\s*==\s*["'](?P<value>[^"']*)["']\)\]"""
 )
+_DAY = 86_400
+# Seconds of a unit, and the age from which the next one is used, as kubectl does.
+_AGE_UNITS = (
+    ("s", 1, 120), ("m", 60, _DAY / 8), ("h", 3600, 2 * _DAY), ("d", _DAY, 730 * _DAY), ("y", 365 * _DAY, math.inf),
+)  # fmt: skip
 
 
 @cache
@@ -60,34 +65,15 @@ def _cell(column: Column, obj: Obj, now: datetime) -> Any:
 
 
 def _age(timestamp: Any, now: datetime) -> str:
-    """Time since then in kubectl's short form: 5s, 3m20s, 5h, 2d4h, 1y10d."""
+    """Time since then in kubectl's short form: 5s, 3m, 5h, 2d, 3y."""
     if not timestamp:
         return "<unknown>"
     try:
-        seconds = int((now - datetime.fromisoformat(timestamp)).total_seconds())
+        seconds = max(int((now - datetime.fromisoformat(timestamp)).total_seconds()), 0)
     except (ValueError, TypeError):
         return "<invalid>"
-    return _short_duration(max(seconds, 0))
-
-
-# Up to this many seconds an age shows this unit and, if any, the rest in the next smaller one.
-_AGE_STEPS = (
-    (120, 1, "s", 0, ""),
-    (600, 60, "m", 1, "s"),
-    (3 * 3600, 60, "m", 0, ""),
-    (8 * 3600, 3600, "h", 60, "m"),
-    (48 * 3600, 3600, "h", 0, ""),
-    (8 * 86_400, 86_400, "d", 3600, "h"),
-    (2 * 365 * 86_400, 86_400, "d", 0, ""),
-    (8 * 365 * 86_400, 365 * 86_400, "y", 86_400, "d"),
-    (math.inf, 365 * 86_400, "y", 0, ""),
-)
-
-
-def _short_duration(seconds: int) -> str:
-    _, large, unit, small, rest_unit = next(step for step in _AGE_STEPS if seconds < step[0])
-    whole, left = divmod(seconds, large)
-    return f"{whole}{unit}{left // small}{rest_unit}" if small and left >= small else f"{whole}{unit}"
+    unit, size = next((unit, size) for unit, size, below in _AGE_UNITS if seconds < below)
+    return f"{seconds // size}{unit}"
 
 
 def table(
