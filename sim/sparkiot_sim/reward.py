@@ -7,7 +7,7 @@ late: messages in batches that missed the latency target, over those that arrive
 between two triggers, over what arrives in the interval. The last two are at most WORST.
 
 f keeps every term alive: with the bare weights, a job that weighs cost with 0.9 does best by stopping to work at all.
-KAPPA is the price of an objective missed: at equal weights, one point of attainment is worth 15 % of the bill.
+KAPPA is the price of an objective missed: at equal weights, one point of attainment is worth 10 % of the bill.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from sparkiot_policies.objectives import Weights
 from .profile import JobProfile
 from .workload import Workload
 
-KAPPA = 15.0
+KAPPA = 10.0
 WORST = 3.0
 UTILIZATION = 0.7
 REFERENCE_GIB = 2

@@ -34,7 +34,7 @@ LAYOUT_SCALE = 10.0
 """Memory, tier and compression differ by a few percent of the bill; scaled so that a network sees them."""
 AHEAD_S = 1800.0
 """Over which load memory, tier and compression are chosen for; a restart is at least half an hour away."""
-SAFE_PRESSURE = 0.8
+SAFE_PRESSURE = 0.95
 """Of memory at the highest load ahead, with a batch that catches up after a restart."""
 UNSAFE = 3.0
 """Price of each share of pressure beyond, in multiples of the bill: what spills or dies is late for long."""
@@ -143,7 +143,7 @@ class Teacher:
         """How far memory pressure at the peak exceeds what is safe, on as few executors as might have to bear it."""
         profile, model = self._env.setting.profile, self._model(allocation)
         executors = max(
-            np.floor(min(self._executors(model, 0.7 * peak), self._env.setting.job.limits.max_executors)), 1
+            np.floor(min(self._executors(model, 0.85 * peak), self._env.setting.job.limits.max_executors)), 1
         )
         rows = min(profile.most_rows or np.inf, peak * self._startup_s)
         work = model.batch(rows=rows, state_mib=profile.state_mib * peak, executors=executors, temperature=0.0)
