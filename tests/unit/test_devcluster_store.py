@@ -76,10 +76,10 @@ def test_identity_survives_and_damage_is_named(tmp_path: Path) -> None:
     first = Identity.load_or_create(tmp_path)
     assert Identity.load_or_create(tmp_path) == first
     assert Identity.load_or_create(None).token != first.token
-    path = tmp_path / "identity.pem"
+    path = tmp_path / "identity.json"
     assert path.stat().st_mode & 0o777 == 0o600
     path.write_text("x")
-    with pytest.raises(ClusterDataError, match=r"identity\.pem"):
+    with pytest.raises(ClusterDataError, match=r"identity\.json"):
         Identity.load_or_create(tmp_path)
 
 
