@@ -642,10 +642,3 @@ async def test_discovery(server: Server) -> None:
     }
     core = {entry["name"] for entry in (await server.get("/api/v1")).ok()["resources"]}
     assert {"namespaces", "configmaps", "secrets", "services", "serviceaccounts", "pods", "events", "nodes"} <= core
-
-
-async def test_access_reviews(server: Server) -> None:
-    attributes = {"verb": "create", "resource": "pods", "namespace": server.namespace}
-    review = {"spec": {"resourceAttributes": attributes}}
-    answer = await server.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
-    assert answer.ok()["status"]["allowed"] is True

@@ -9,7 +9,7 @@ from sparkiot_sim.devcluster import admission, errors, managed, patches, scale
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.errors import Obj
 from sparkiot_sim.devcluster.registry import Registry
-from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, REVIEW_STATUS, Resource
+from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, Resource
 from sparkiot_sim.devcluster.selectors import field_test, label_test
 from sparkiot_sim.devcluster.store import Key, Record, Store
 
@@ -62,8 +62,6 @@ class Api:
 
     def create(self, resource: Resource, namespace: str, body: Any, options: WriteOptions) -> Obj:
         admission.check_identity(resource, namespace, None, body)
-        if resource.kind in REVIEW_STATUS:
-            return {**body, "status": REVIEW_STATUS[resource.kind]}
         return self._insert(resource, body, options, managed_by=_manager(resource, options, "Update", ""))
 
     def update(self, resource: Resource, key: Key, subresource: str, body: Any, options: WriteOptions) -> Obj:

@@ -117,8 +117,6 @@ class Http:
 
     async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
         resource, rows = target.resource, _table_rows(request)
-        if "list" not in resource.verbs:
-            raise method_not_allowed()
         if target.name:
             obj = self._api.get(resource, target.key, target.subresource)
             if rows is None or target.subresource:

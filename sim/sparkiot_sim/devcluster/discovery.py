@@ -10,6 +10,7 @@ from sparkiot_sim.devcluster.resources import Resource
 
 # The Kubernetes release whose behaviour is followed; clients switch features by it.
 VERSION: Obj = {"major": "1", "minor": "36", "gitVersion": "v1.36.0+sparkiot-dev", "platform": "linux/amd64"}
+_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _STANDARD: Obj = {
     "apiVersion": {"type": "string", "description": "Version of the schema of this representation of an object."},
     "kind": {"type": "string", "description": "The REST resource that this object represents, in CamelCase."},
@@ -74,7 +75,7 @@ def _resource_list(registry: Registry, group: str, version: str) -> Obj:
                 "categories": list(resource.categories),
                 "namespaced": resource.namespaced,
                 "kind": resource.kind,
-                "verbs": list(resource.verbs),
+                "verbs": _VERBS,
             }
         )
         sub = {"singularName": "", "namespaced": resource.namespaced, "verbs": ["get", "patch", "update"]}

@@ -24,13 +24,11 @@ LIST_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "containers": ("name",),
         "initContainers": ("name",),
-        "ephemeralContainers": ("name",),
         "env": ("name",),
         "volumes": ("name",),
         "volumeMounts": ("mountPath",),
         "imagePullSecrets": ("name",),
         "secrets": ("name",),
-        "hostAliases": ("ip",),
         "conditions": ("type",),
         "ownerReferences": ("uid",),
         "finalizers": (),

@@ -10,8 +10,6 @@ from sparkiot_sim.devcluster.errors import Obj
 if TYPE_CHECKING:
     from sparkiot_sim.devcluster.schema import StructuralSchema
 
-VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -43,7 +41,6 @@ class Resource:
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    verbs: tuple[str, ...] = VERBS
     has_status: bool = False
     scale: ScalePaths | None = None
     columns: tuple[Column, ...] = ()  # none: the age
@@ -149,15 +146,6 @@ BUILT_IN: tuple[Resource, ...] = (
         group="apiextensions.k8s.io", kind="CustomResourceDefinition", plural="customresourcedefinitions",
         short_names=("crd", "crds"), namespaced=False, has_status=True,
     ),
-    Resource(
-        group="authorization.k8s.io", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews",
-        namespaced=False, verbs=("create",),
-    ),
 )  # fmt: skip
 
 NAMESPACES, CRDS = "/namespaces", "apiextensions.k8s.io/customresourcedefinitions"
-
-# What a review answers: roles are stored, never enforced, and there is one user.
-REVIEW_STATUS: Mapping[str, Obj] = MappingProxyType(
-    {"SelfSubjectAccessReview": {"allowed": True, "reason": "the embedded cluster enforces no roles"}}
-)
