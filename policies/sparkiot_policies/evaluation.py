@@ -7,6 +7,7 @@ from math import isfinite
 from operator import attrgetter
 from typing import Any
 
+from .batch_cost import BatchCost
 from .history import History
 from .job import Job
 from .measurement import Batch, EdgeSignal, Measurement
@@ -37,9 +38,10 @@ class Evaluation:
     """All that a policy and the envelope know at one decision.
 
     signal_fresh: None when the job has no edge signal. backlog_growing: None when nobody measured it.
-    processing_rate: messages/s of the whole job over the metrics window. startup_s, restart_cost_s: measured, seconds.
-    out_of_memory: executors lost to it in the metrics window. age_s: of the last measurement, infinite without one; a
-    measurement from the future, which a wrong clock makes, is as old as it is far away.
+    processing_rate: messages/s of the whole job over the metrics window. net_capacity: messages/s of one executor
+    beside the fixed cost of batches; None while it cannot be told apart, see BatchCost. startup_s, restart_cost_s: measured,
+    seconds. out_of_memory: executors lost to it in the metrics window. age_s: of the last measurement, infinite without
+    one; a measurement from the future, which a wrong clock makes, is as old as it is far away.
     """
 
     now: float
@@ -50,6 +52,7 @@ class Evaluation:
     signal_fresh: bool | None = None
     backlog_growing: bool | None = None
     processing_rate: float | None = None
+    net_capacity: float | None = None
     running: int | None = None
     pending: int | None = None
     unschedulable: int = 0
@@ -73,6 +76,7 @@ class Window:
         self._slo: deque[tuple[float, int, int]] = deque()
         self._batches = 0
         self._met = 0
+        self._cost = BatchCost()
         self.capacity: float | None = None
 
     def add(self, measurement: Measurement, *, latency_target_ms: float) -> None:
@@ -99,6 +103,7 @@ class Window:
             self._batches -= forgotten
             self._met -= met
         self.capacity = self._capacity() or self.capacity
+        self._learn_cost(measurement, *self._sums[-1])
 
     @property
     def last(self) -> Measurement | None:
@@ -146,6 +151,14 @@ class Window:
     def out_of_memory(self) -> int:
         return sum(m.out_of_memory for m in self._measurements)
 
+    def net_capacity(self) -> float | None:
+        return self._cost.capacity()
+
+    def _learn_cost(self, m: Measurement, rows: float, busy_s: float) -> None:
+        """Only from times in which all executors worked: else nobody knows how many shared a batch."""
+        if m.running and not m.pending and m.applied is not None and m.running == m.applied.executors:
+            self._cost.add(time=m.time, batches=len(m.batches), rows=rows, busy_s=busy_s, executors=m.running)
+
     def _capacity(self) -> float | None:
         """True processing rate of one executor: rows over busy executor-seconds (DS2, OSDI 2018)."""
         rows = work = 0.0
@@ -182,6 +195,7 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
         signal_fresh=fresh if signal is not None else None,
         backlog_growing=window.backlog_growing(),
         processing_rate=window.processing_rate(),
+        net_capacity=window.net_capacity(),
         running=last.running,
         pending=last.pending,
         unschedulable=last.unschedulable,

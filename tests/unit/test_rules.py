@@ -1,6 +1,7 @@
 """Each rule on examples that can be worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,16 @@ def test_kubernetes_limits_leave_only_the_stabilisation() -> None:
     assert (limits.max_down_factor, limits.cooldown_up_s, limits.cooldown_down_s) == (1.0, 0.0, 0.0)
 
 
+FLINK, FLINK_AHEAD = (kind(utilization=0.7, boundary=0.3) for kind in (Rate, RateAhead))
+
+
+def test_rate_takes_the_capacity_beside_the_fixed_cost_where_it_is_known() -> None:
+    """700 messages/s at 0.6: 12 executors by the gross 100 messages/s each, 8 by the net 150."""
+    e = evaluation(allocation(2), workload_rate=700.0, capacity=100.0, backlog=0.0)
+    assert Rate().propose(job(), e).executors == 12
+    assert Rate().propose(job(), replace(e, net_capacity=150.0)).executors == 8
+
+
 @pytest.mark.parametrize(
     ("rate", "current", "executors"),
     [
@@ -127,37 +138,37 @@ def test_kubernetes_limits_leave_only_the_stabilisation() -> None:
 )
 def test_rate_provides_for_the_load(rate: float, current: int, executors: int) -> None:
     e = evaluation(allocation(current), workload_rate=rate, capacity=100.0, backlog=0.0)
-    assert Rate().propose(job(), e) == allocation(executors)
+    assert FLINK.propose(job(), e) == allocation(executors)
 
 
 def test_rate_catches_up() -> None:
     # 7,000 wait, as arrives in a trigger interval: no lag
     e = evaluation(allocation(10), workload_rate=700.0, capacity=100.0, backlog=7000.0)
-    assert Rate().propose(job(), e).executors == 10
+    assert FLINK.propose(job(), e).executors == 10
     # 31,000: 24,000 more, 400 messages/s for a minute, four executors; 11 at full use would do, so 10 is too few
     e = evaluation(allocation(10), workload_rate=700.0, capacity=100.0, backlog=31000.0)
-    assert Rate().propose(job(), e).executors == 14
+    assert FLINK.propose(job(), e).executors == 14
     # the trigger interval is unknown: all of the 7,000 count, 117 messages/s more
     e = evaluation(allocation(7), workload_rate=700.0, capacity=100.0, backlog=7000.0, trigger_interval=None)
-    assert Rate().propose(job(), e).executors == 12
+    assert FLINK.propose(job(), e).executors == 12
 
 
 def test_rate_does_not_ask_twice_for_pending_executors() -> None:
     e = evaluation(allocation(10), workload_rate=700.0, capacity=100.0, running=4.0, pending=6.0)
-    assert Rate().propose(job(), e).executors == 10
+    assert FLINK.propose(job(), e).executors == 10
 
 
 def test_rate_survives_a_tiny_capacity() -> None:
     e = evaluation(workload_rate=700.0, capacity=1e-308)
-    assert Rate().propose(job(), e).executors == 10_000
+    assert FLINK.propose(job(), e).executors == 10_000
     with pytest.raises(ObservationMissingError, match="capacity"):
-        Rate().propose(job(), evaluation(capacity=0.0))
+        FLINK.propose(job(), evaluation(capacity=0.0))
 
 
 @pytest.mark.parametrize(("predicted", "executors"), [(1400.0, 20), (100.0, 10), (700.0, 10)])
 def test_rate_ahead_provides_for_the_higher_of_load_and_prediction(predicted: float, executors: int) -> None:
     e = evaluation(allocation(10), workload_rate=700.0, capacity=100.0, predicted_rate=predicted)
-    assert RateAhead().propose(job(), e).executors == executors
+    assert FLINK_AHEAD.propose(job(), e).executors == executors
 
 
 @pytest.mark.parametrize("name", RULES)

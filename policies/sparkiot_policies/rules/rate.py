@@ -1,5 +1,7 @@
 """Rate: as many executors as the measured true processing rate says the load needs.
 
+Batches have a fixed cost that no executor shares; capacity is taken net of it as soon as it is known (``BatchCost``).
+
 Sources: DS2 ("Three steps is all you need", Kalavri et al., OSDI 2018) for the true processing rate, which counts only
 busy time and so is known from one measurement at any utilisation; Apache Flink's autoscaler (``JobVertexScaler``,
 ``AutoScalerUtils.getTargetProcessingCapacity``) for the utilisation target with its band, the catch-up of a backlog and
@@ -24,20 +26,22 @@ class Rate(Rule):
 
     utilization: target share of the busy time. boundary: no change while the utilisation is within this much of it.
     catch_up_s: seconds in which a backlog shall be gone. max_down: largest share of executors to remove at once.
-    Defaults: Flink's, but for catch_up_s (30 minutes there), as a job that misses a latency objective cannot wait.
+    Flink's defaults are 0.7, 0.3 and 30 minutes. Here a batch also waits for its trigger and must meet a latency
+    objective: on the example jobs 0.7 lost up to 30 points of attainment, 0.6 with a narrow band at most 1.
     """
 
     NAME: ClassVar[str] = "Rate"
     NEEDS: ClassVar[tuple[str, ...]] = ("workload_rate", "capacity", "backlog")
-    utilization: float = 0.7
-    boundary: float = 0.3
+    utilization: float = 0.6
+    boundary: float = 0.1
     catch_up_s: float = 60.0
     max_down: float = 0.6
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
         """The allocation in force already counts pending executors, so what is on its way is not asked for twice."""
         observation, current = evaluation.observation, evaluation.history.allocation.executors
-        _, capacity, backlog = self.measured(observation)[:3]
+        _, gross, backlog = self.measured(observation)[:3]
+        capacity = evaluation.net_capacity or gross
         if capacity <= 0:
             raise ObservationMissingError(["capacity"])
         rate = self.rate(observation)
