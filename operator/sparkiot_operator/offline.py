@@ -149,7 +149,8 @@ def load_workload(job: OfflineJob, *, trace: Path | None, mean_rate: float | Non
 def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float | None, origin: float) -> Run:
     """Play a job from ``origin`` (epoch seconds). policy: see ``find_policy``; None for the job's own.
 
-    A rival named HPA keeps the pace of Kubernetes' own, which knows none of the job's steps and cool-downs.
+    A rival is played as itself: no rule helps it out, and HPA keeps the pace of Kubernetes' own, which knows none of
+    the job's steps and cool-downs.
     duration_s: seconds of job time; None for the job's own, else one cycle of the load.
     Raises OfflineError: the policy cannot be loaded, or the run is shorter than one interval.
     """
@@ -160,7 +161,7 @@ def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float |
         raise OfflineError(f"a run of {duration:g} s is shorter than one interval of {job.job.interval_s:g} s")
     try:
         chosen, meta = find_policy(policy or job.spec.policy.name), _meta(job)
-        fallback = rule(job.spec.policy.fallback)
+        fallback = chosen if policy in RULES else rule(job.spec.policy.fallback)
     except PolicyError as error:
         raise OfflineError(str(error)) from error
     decided = job.job

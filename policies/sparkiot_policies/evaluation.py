@@ -39,9 +39,9 @@ class Evaluation:
 
     signal_fresh: None when the job has no edge signal. backlog_growing: None when nobody measured it.
     processing_rate: messages/s of the whole job over the metrics window. net_capacity: messages/s of one executor
-    beside the fixed cost of batches; None while it cannot be told apart, see BatchCost. startup_s, restart_cost_s: measured,
-    seconds. out_of_memory: executors lost to it in the metrics window. age_s: of the last measurement, infinite without
-    one; a measurement from the future, which a wrong clock makes, is as old as it is far away.
+    beside the fixed cost of batches; None while it cannot be told apart, see BatchCost. startup_s, restart_cost_s:
+    measured, seconds. out_of_memory: executors lost to it in the metrics window. age_s: of the last measurement,
+    infinite without one; a measurement from the future, which a wrong clock makes, is as old as it is far away.
     """
 
     now: float

@@ -32,7 +32,7 @@ def one_line_error(result: subprocess.CompletedProcess[str]) -> str:
 
 def test_help_lists_every_command() -> None:
     text = sparkiot("--help").stdout
-    for command in ("demo", "dev", "operator", "simulate", "policy", "replay", "explain", "top"):
+    for command in ("demo", "dev", "operator", "simulate", "tournament", "policy", "replay", "explain", "top"):
         assert f" {command} " in text
 
 
