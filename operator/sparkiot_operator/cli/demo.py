@@ -28,6 +28,7 @@ PATIENCE = 3.0
 HEADINGS = {
     "job": "job",
     "policy": "policy",
+    "objective": "objective",
     "attainment": "attainment",
     "cost_dollars": "cost $",
     "scalings": "scalings",
@@ -161,6 +162,7 @@ def _report(namespace: str, files: "Folder", jobs: "list[DemoJob]", outcomes: "l
         {
             "job": outcome.job,
             "policy": outcome.policy,
+            "objective": job.offline.job.objectives.quantile,
             "attainment": round(outcome.attainment, 4),
             "cost_dollars": round(outcome.cost_dollars, 2),
             "scalings": outcome.scalings,
@@ -170,7 +172,7 @@ def _report(namespace: str, files: "Folder", jobs: "list[DemoJob]", outcomes: "l
         for outcome in (*outcomes, *rivals)
         if outcome.job == job.name
     ]
-    print_rows(rows, title="share of micro-batches within 1 s, and cost of the day", headings=HEADINGS, output=output)
+    print_rows(rows, title="share of micro-batches within the latency target, as wanted and as reached, and what it cost", headings=HEADINGS, output=output)
     command = sys.argv[0]
     errors.print(
         f"\npicture: {files.picture}    decisions: {files.audit}    logs: {files.path}\n\n"
