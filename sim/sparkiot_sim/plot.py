@@ -42,8 +42,10 @@ def _draw_load(axes: Axes, hours: Column, t: Timeline) -> None:
     axes.plot(hours, t.predicted, color=FORECAST, linewidth=0.8, label="edge forecast")
     axes.plot(hours, t.rate, color=LOAD, linewidth=1.0, label="load")
     alarms = t.burst > 0
-    axes.plot(hours[alarms], np.zeros(alarms.sum()), "^", color=FORECAST, markersize=4, label="burst signal")
-    axes.set_ylim(bottom=0)
+    top = max(float(np.nanmax(t.rate)), 1.0)
+    marks = np.full(int(alarms.sum()), -0.03 * top)
+    axes.plot(hours[alarms], marks, "^", color=FORECAST, markersize=4, label="burst signal")
+    axes.set_ylim(bottom=-0.06 * top)
 
 
 def _draw_executors(axes: Axes, hours: Column, t: Timeline) -> None:

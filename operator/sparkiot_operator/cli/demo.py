@@ -172,7 +172,12 @@ def _report(namespace: str, files: "Folder", jobs: "list[DemoJob]", outcomes: "l
         for outcome in (*outcomes, *rivals)
         if outcome.job == job.name
     ]
-    print_rows(rows, title="share of micro-batches within the latency target, as wanted and as reached, and what it cost", headings=HEADINGS, output=output)
+    print_rows(
+        rows,
+        title="micro-batches within the latency target: wanted, reached, and at what cost",
+        headings=HEADINGS,
+        output=output,
+    )
     command = sys.argv[0]
     errors.print(
         f"\npicture: {files.picture}    decisions: {files.audit}    logs: {files.path}\n\n"
