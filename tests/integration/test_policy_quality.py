@@ -39,7 +39,7 @@ def test_it_is_cheaper_than_rate_ahead_and_loses_less_than_a_point(
     rows: Mapping[tuple[str, str], Row], kind: Kind
 ) -> None:
     learned, ahead = rows["learned", kind], rows["RateAhead", kind]
-    assert learned.cost_dollars < 0.5 * ahead.cost_dollars
+    assert learned.cost_dollars < 0.8 * ahead.cost_dollars
     assert learned.slo_attainment > ahead.slo_attainment - 0.01
 
 
