@@ -37,12 +37,6 @@ async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
                 yield embedded
 
 
-@pytest.mark.skipif(REAL is None, reason="KUBECONFIG is not set: the contract holds the embedded cluster only")
-def test_a_real_cluster_is_held_to_the_same_contract() -> None:
-    """One line in the summary for all the tests that a real cluster would add."""
-    assert "kubeconfig" in SERVERS
-
-
 def need(server: Server, minor: int, what: str) -> None:
     if server.minor < minor:
         pytest.skip(f"{what} needs Kubernetes 1.{minor}, this is 1.{server.minor}")

@@ -14,6 +14,9 @@ from sparkiot_operator.offline import load_job, load_workload, play
 
 EXAMPLES = Path(__file__).parents[2] / "operator" / "sparkiot_operator" / "examples"
 HEALTHCARE = str(EXAMPLES / "healthcare.yaml")
+INTERVAL_S = load_job(EXAMPLES / "healthcare.yaml").job.interval_s
+HOURS = 3
+DECISIONS = int(HOURS * 3600 / INTERVAL_S)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -48,7 +51,7 @@ def test_simulate_writes_table_csv_and_picture(tmp_path: Path) -> None:
     assert "RateAhead" in result.stdout
     rows = list(csv.DictReader(table.open()))
     assert {row["policy"] for row in rows} == {"Rate", "RateAhead"}
-    assert len(rows) == 120
+    assert len(rows) == 2 * 3600 / INTERVAL_S
     assert picture.read_bytes().startswith(PNG)
 
 
@@ -58,7 +61,7 @@ def test_simulate_for_machines_and_with_a_trace(tmp_path: Path) -> None:
     options = ("--trace", str(trace), "--mean-rate", "200", "--policy", "Rate", "--output", "json")
     (row,) = json.loads(sparkiot("simulate", HEALTHCARE, *options).stdout)
     assert row["policy"] == "Rate"
-    assert row["cycles"] == 60
+    assert row["cycles"] == 3600 / INTERVAL_S
     assert 0 <= row["slo_attainment"] <= 1
     assert row["cost_dollars"] > 0
 
@@ -94,7 +97,7 @@ def test_errors_are_one_message_and_an_exit_code(arguments: list[str], code: int
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = load_job(EXAMPLES / "healthcare.yaml")
     load = load_workload(job, trace=None, mean_rate=None)
-    run = play(job, load, policy="Rate", duration_s=3 * 3600, origin=0.0)
+    run = play(job, load, policy="Rate", duration_s=HOURS * 3600, origin=0.0)
     folder = tmp_path_factory.mktemp("audit")
     log = AuditLog(folder, max_bytes=10**9, files=1)
     for cycle in run.episode.cycles:
@@ -105,14 +108,14 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_replay_of_the_same_policy_differs_nowhere(audit: Path) -> None:
     result = json.loads(sparkiot("replay", str(audit), "--policy", "Rate", "-o", "json").stdout)
-    assert (result["decisions"], result["different"]) == (180, 0)
+    assert (result["decisions"], result["different"]) == (DECISIONS, 0)
     assert result["executor_hours_recorded"] == result["executor_hours_replayed"] > 0
 
 
 def test_replay_of_another_policy_shows_where(audit: Path) -> None:
     result = sparkiot("replay", str(audit), "--policy", "Fixed", "--limit", "5")
     assert result.returncode == 0, result.stderr
-    assert "180 decisions" in result.stdout
+    assert f"{DECISIONS} decisions" in result.stdout
     assert "5 shown" in result.stdout
 
 
