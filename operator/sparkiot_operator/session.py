@@ -60,12 +60,7 @@ class Session:
 
     def edit(self, name: str, spec: SparkIoTJobSpec) -> None:
         """Take over another spec that the session ``accepts``."""
-        old, job = self._controller.job, to_job(name, spec)
-        windows = (job.metrics_window_s, job.slo_window_s)
-        history = self._controller.history
-        if windows != (old.metrics_window_s, old.slo_window_s):
-            self._controller = _controller(job, spec.policy, self._policies, history)
-        self._controller.job = job
+        self._controller.job = to_job(name, spec)
         self.spec = spec
 
     async def decide(self, now: float) -> Cycle:

@@ -14,7 +14,7 @@ from sparkiot_sim.workload import Workload
 from .resource.base import seconds
 from .resource.spec import Simulation
 
-GENERATED_STEP_S = 30.0
+GENERATED_STEP_S = 60.0
 """Resolution of generated load: fine enough for bursts of minutes, small enough for hundreds of jobs."""
 RATE_ERROR = 0.1
 """Relative error of the edge's predicted rate; the resource states only which bursts it sees."""

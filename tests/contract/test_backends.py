@@ -3,8 +3,9 @@
 A backend joins by an entry in BACKENDS: how to make one, and how to make its successor after the operator was away.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -33,6 +34,20 @@ def simulated(inherited: Inherited | None = None, *, duration: str | None = None
     }
     spec = parse_spec({"backend": "Simulated", "simulation": simulation | ({"duration": duration} if duration else {})})
     return backend_of(spec, inherited)
+
+
+def test_the_profile_that_a_spec_names_is_played() -> None:
+    """Two jobs under one load that do different things with it are billed differently."""
+
+    async def dollars(profile: str) -> float:
+        simulation = {"workload": {"generator": {"kind": "Healthcare"}}, "profile": profile, "preset": "edge-small"}
+        backend = backend_of(parse_spec({"backend": "Simulated", "simulation": simulation}))
+        await backend.ensure(SMALL, now=START)
+        found = (await backend.observe(now=START + SETTLED_S)).measurement.cost_per_hour
+        assert found is not None
+        return found
+
+    assert asyncio.run(dollars("Industrial")) > asyncio.run(dollars("SmartCity"))
 
 
 def backend_of(spec: SparkIoTJobSpec, inherited: Inherited | None = None) -> Backend:
@@ -131,12 +146,13 @@ async def test_a_stopped_job_goes_on_with_its_backlog_and_with_what_arrived_mean
 
 
 async def test_a_successor_adopts_a_job_that_ran_on(kind: Kind) -> None:
-    first = await running(kind)
+    ample = replace(SMALL, executors=15)
+    first = await running(kind, ample)
     seen = (await first.observe(now=START + SETTLED_S)).measurement
     second = kind.make(Inherited(time=seen.time, backlog=5000.0, running=True))
-    await second.ensure(SMALL, now=START + SETTLED_S + 60)
+    await second.ensure(ample, now=START + SETTLED_S + 60)
     adopted = (await second.observe(now=START + SETTLED_S + 60)).measurement
-    assert adopted.applied == SMALL
+    assert adopted.applied == ample
     assert adopted.time == START + SETTLED_S + 60
     # It worked while nobody looked: the batches of that minute are there, the backlog is not what it was.
     assert adopted.batches

@@ -6,8 +6,6 @@ to now with the allocation that its status desires, and what arrives while a job
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
-from functools import lru_cache
 
 from sparkiot_operator.errors import (
     ApiNotFoundError,
@@ -18,26 +16,21 @@ from sparkiot_operator.errors import (
 )
 from sparkiot_operator.resource.base import seconds
 from sparkiot_operator.resource.spec import ConfigMapKey, Simulation, TraceSource
+from sparkiot_operator.simulation import generated_workload, simulated_job, starting_at, trace_workload
 from sparkiot_policies.allocation import Allocation
-from sparkiot_sim.generators import DAY_S, Kind, generate
-from sparkiot_sim.profile import PROFILES, JobProfile
-from sparkiot_sim.signals import EdgeModel, SignalQuality
+from sparkiot_sim.generators import DAY_S
 from sparkiot_sim.simulated import SimulatedJob
-from sparkiot_sim.trace import TraceError, parse_trace
+from sparkiot_sim.trace import TraceError
 from sparkiot_sim.workload import Workload
 
 from .base import Inherited, Observed
 
 ReadConfigMap = Callable[[str], Awaitable[Mapping[str, str]]]
 
-GENERATED_STEP_S = 60.0
-"""Resolution of generated load: fine enough for bursts of minutes, small enough for hundreds of jobs."""
 SLICE_S = 600.0
 """Job time played before other jobs get their turn."""
 MAX_CATCH_UP_S = DAY_S
 """An adopted job is played at most so far; beyond it, the time between is left out."""
-RATE_ERROR = 0.1
-"""Relative error of the edge's predicted rate; the resource states only which bursts it sees."""
 
 
 class SimulatedBackend:
@@ -74,16 +67,7 @@ class SimulatedBackend:
             return
         workload = await self._load()
         start, backlog = _where_to_start(self._inherited, workload, now)
-        self._job = SimulatedJob(
-            profile=self._profile(),
-            workload=workload,
-            edge=self._edge(workload),
-            allocation=allocation,
-            start=start,
-            seed=self._spec.seed,
-            preset=self._spec.preset,
-            backlog=backlog,
-        )
+        self._job = simulated_job(self._spec, workload, allocation=allocation, start=start, backlog=backlog)
         await self._advance(self._job, now)
 
     async def observe(self, *, now: float) -> Observed:
@@ -119,13 +103,11 @@ class SimulatedBackend:
 
     async def _load(self) -> Workload:
         if self._workload is None:
-            generator, trace = self._spec.workload.generator, self._spec.workload.trace
-            if generator is not None:
-                self._workload = _generated(Kind(generator.kind), generator.mean_rate, self._spec.seed)
-            elif trace is not None:
-                self._workload = _from(await self._trace(trace), self._origin)
-            else:
+            trace = self._spec.workload.trace
+            load = generated_workload(self._spec) or (await self._trace(trace) if trace else None)
+            if load is None:
                 raise BackendRefusedError("InvalidSpec", "spec.simulation.workload: state a generator or a trace")
+            self._workload = starting_at(load, self._origin)
         return self._workload
 
     async def _trace(self, source: TraceSource) -> Workload:
@@ -133,8 +115,7 @@ class SimulatedBackend:
         name = f"ConfigMap {ref.name}, key {ref.key}"
         text = await self._read(ref, name)
         try:
-            workload = parse_trace(text, name=name).workload
-            return workload.scaled(source.mean_rate) if source.mean_rate else workload
+            return trace_workload(text, name=name, mean_rate=source.mean_rate)
         except TraceError as error:
             raise BackendRefusedError("TraceInvalid", str(error)) from error
 
@@ -151,32 +132,6 @@ class SimulatedBackend:
             have = ", ".join(sorted(data)) or "none"
             raise BackendRefusedError("TraceNotFound", f"{name} does not exist; keys: {have}")
         return data[ref.key]
-
-    def _profile(self) -> JobProfile:
-        generator = self._spec.workload.generator
-        return PROFILES[Kind(generator.kind)] if generator else JobProfile()
-
-    def _edge(self, workload: Workload) -> EdgeModel | None:
-        edge = self._spec.edge
-        if edge is None:
-            return None
-        try:
-            quality = SignalQuality(recall=edge.recall, false_alarms=edge.false_alarms, rate_error=RATE_ERROR)
-            return EdgeModel(workload, quality, seed=self._spec.seed, lead_s=seconds(edge.lead))
-        except ValueError as error:
-            raise BackendRefusedError("InvalidSpec", f"spec.simulation.edge: {error}") from error
-
-
-@lru_cache(maxsize=64)
-def _generated(kind: Kind, mean_rate: float, seed: int) -> Workload:
-    """One working day of load that repeats; jobs of one recipe share it."""
-    return generate(kind, mean_rate=mean_rate, duration_s=DAY_S, step_s=GENERATED_STEP_S, seed=seed)
-
-
-def _from(workload: Workload, origin: float) -> Workload:
-    """The same load, begun at ``origin``."""
-    shift = origin - workload.start
-    return replace(workload, times=workload.times + shift, end=workload.end + shift)
 
 
 def _where_to_start(inherited: Inherited | None, workload: Workload, now: float) -> tuple[float, float]:
