@@ -33,7 +33,7 @@ def records(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_the_same_policy_decides_the_same(records: list[AuditRecord]) -> None:
     name = records[0].decision.policy.name
-    results = list(replay(records, rule(name), fallback=rule("Rate"), meta=None))
+    results = list(replay(records, rule(name), fallback=rule(name), meta=None))
     assert [r.replayed for r in results] == [r.decision for r in records]
     assert not any(r.differs for r in results)
 
