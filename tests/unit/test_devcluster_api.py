@@ -91,7 +91,8 @@ def fresh() -> Callable[[], Api]:
         api.create(find(api, "", "v1", "namespaces"), "", {"metadata": {"name": "d"}}, options)
         api.create(find(api, "apiextensions.k8s.io", "v1", "customresourcedefinitions"), "", orjson.loads(crd), options)
         api.create(find(api, GROUP, "v1", "gauges"), "d", gauge("a", replicas=1), options)
-        pod = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c", "ports": [{"containerPort": 1}]}]}}
+        container = {"name": "c", "image": "i", "ports": [{"containerPort": 1}]}
+        pod = {"metadata": {"name": "a"}, "spec": {"containers": [container]}}
         api.create(find(api, "", "v1", "pods"), "d", pod, options)
         return api
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sparkiot_sim.devcluster import registry
+from sparkiot_sim.devcluster import pods, registry
 from sparkiot_sim.devcluster.errors import FieldError, Obj, bad_request, conflict, invalid, stale
 from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, Resource
 from sparkiot_sim.devcluster.schema import StructuralSchema
@@ -38,7 +38,9 @@ _METADATA = {
 }
 _POLICY = {"type": "string", "enum": ["Background", "Foreground", "Orphan"]}
 _OBJECT_META = StructuralSchema(_fields(_METADATA))
-_DELETE_OPTIONS = StructuralSchema(_fields({"propagationPolicy": _POLICY, "preconditions": _TEXTS}))
+_DELETE_OPTIONS = StructuralSchema(
+    _fields({"propagationPolicy": _POLICY, "preconditions": _TEXTS, "gracePeriodSeconds": {"type": "integer"}})
+)
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # without vowels: no words come out, as in Kubernetes
 _SERVER_SET = (
     *("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion"),
@@ -165,6 +167,8 @@ def conform(resource: Resource, obj: Obj, before: Obj | None, options: WriteOpti
         _refuse(resource, obj["metadata"], resource.schema.validate(obj, before))
     if resource.storage == CRDS:
         registry.admit(obj, now)
+    if resource.storage == pods.PODS:
+        pods.admit(obj)
 
 
 def drop_unknown(resource: Resource, obj: Obj, options: WriteOptions) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sparkiot_sim.devcluster import admission, errors, managed, patches, scale
+from sparkiot_sim.devcluster import admission, errors, managed, patches, pods, scale
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.errors import Obj
 from sparkiot_sim.devcluster.registry import Registry
-from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, Resource
+from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, SERVICE_ACCOUNTS, Resource
 from sparkiot_sim.devcluster.selectors import field_test, label_test
 from sparkiot_sim.devcluster.store import Key, Record, Store
 
@@ -38,15 +38,21 @@ class Selection:
 
 
 class Api:
-    """Reads and writes of one server. `clock` gives the current time, for timestamps."""
+    """Reads and writes of one server. `clock` gives the current time, for timestamps.
+
+    node: the agent that runs pods, None while there is none; with one, a deleted pod stays until it has ended.
+    """
+
+    node: pods.Node | None = None
 
     def __init__(self, *, store: Store, registry: Registry, clock: Callable[[], datetime]) -> None:
         self.store = store
         self.registry = registry
         self.time = clock
 
-    def now(self) -> str:
-        return self.time().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def now(self, later: int = 0) -> str:
+        """The time, `later` seconds from now, as objects hold it."""
+        return (self.time() + timedelta(seconds=later)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     # Reads
 
@@ -129,10 +135,19 @@ class Api:
         key = (meta.get("namespace", ""), meta["name"])
         if self.store.get(resource.storage, key):
             raise errors.already_exists(resource.plural, resource.group, key[1])
-        self._check_home(resource, key)
+        self._check_home(resource, key, obj)
         if managed_by:
             managed.track_update(_shape(resource), {}, obj, managed_by, self.now())
-        return self._commit(resource, obj, options)
+        result = self._commit(resource, obj, options)
+        if resource.storage == NAMESPACES and not options.dry_run:
+            self.furnish(key[1])
+        return result
+
+    def furnish(self, namespace: str) -> None:
+        """What every namespace has from its start: the service account `default`."""
+        if self.store.get(SERVICE_ACCOUNTS, (namespace, "default")) is None:
+            accounts = self.registry.find("", "v1", "serviceaccounts")
+            self.create(accounts, namespace, {"metadata": {"name": "default"}}, WriteOptions())
 
     def _replace(
         self,
@@ -169,15 +184,16 @@ class Api:
                 raise errors.conflict(resource.plural, resource.group, key[1], why)
         extra = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(options.get("propagationPolicy", ""), [])
         finalizers = list(dict.fromkeys([*(meta.get("finalizers") or ()), *extra]))
-        if not record.deleting:
-            meta |= {"deletionTimestamp": self.now(), "deletionGracePeriodSeconds": 0}
+        grace = pods.grace_seconds(obj, options, self.node) if resource.storage == pods.PODS else 0
+        if not record.deleting or grace < meta["deletionGracePeriodSeconds"]:
+            meta |= {"deletionTimestamp": self.now(grace), "deletionGracePeriodSeconds": grace}
         if finalizers:
             meta["finalizers"] = finalizers
         if resource.storage == NAMESPACES:
             obj["status"] = {"phase": "Terminating"}
         if not options.get("dryRun") and obj != record.load():
             self.finish(resource.storage, obj)
-        if finalizers or resource.storage == NAMESPACES:
+        if finalizers or grace or resource.storage == NAMESPACES:
             return resource.view(obj)
         details = {"name": key[1], "group": resource.group, "kind": resource.plural, "uid": meta["uid"]}
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
@@ -192,6 +208,7 @@ class Api:
         """Stores an object, or removes it when it is being deleted and nothing holds it any more."""
         key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         held = obj["metadata"].get("finalizers") or (storage == NAMESPACES and obj["spec"].get("finalizers"))
+        held = held or obj["metadata"].get("deletionGracePeriodSeconds")
         if "deletionTimestamp" in obj["metadata"] and not held:
             self.store.remove(storage, key)
         else:
@@ -203,8 +220,8 @@ class Api:
             raise errors.not_found(resource.plural, resource.group, key[1])
         return record
 
-    def _check_home(self, resource: Resource, key: Key) -> None:
-        """The namespace, and for custom resources the CRD, take new objects."""
+    def _check_home(self, resource: Resource, key: Key, obj: Obj) -> None:
+        """The namespace, and for custom resources the CRD, take new objects; a pod's service account is there."""
         crd = self.store.get(CRDS, ("", f"{resource.plural}.{resource.group}"))
         if crd and crd.deleting:
             raise errors.method_not_allowed()
@@ -215,6 +232,10 @@ class Api:
             if namespace.deleting:
                 why = f"unable to create new content in namespace {key[0]} because it is being terminated"
                 raise errors.forbidden(resource.plural, resource.group, key[1], why)
+        account = obj["spec"]["serviceAccountName"] if resource.storage == pods.PODS else ""
+        if account and self.store.get(SERVICE_ACCOUNTS, (key[0], account)) is None:
+            why = f'error looking up service account {key[0]}/{account}: serviceaccount "{account}" not found'
+            raise errors.forbidden(resource.plural, resource.group, key[1], why)
 
 
 def _manager(resource: Resource, options: WriteOptions, operation: str, subresource: str) -> managed.Manager:

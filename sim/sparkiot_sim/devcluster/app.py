@@ -1,23 +1,26 @@
 """HTTP in front of the API: authentication, paths, content types, and each verb's request and response."""
 
-import hmac
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import aclosing
 from typing import Any
 
 import orjson
 import yaml
 from aiohttp import web
 
-from sparkiot_sim.devcluster import admission, discovery
+from sparkiot_sim.devcluster import admission, discovery, podlogs, streams
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api, Selection
-from sparkiot_sim.devcluster.errors import ApiError, Obj, bad_request, method_not_allowed, no_such_path
+from sparkiot_sim.devcluster.errors import ApiError, Obj, bad_request, method_not_allowed
+from sparkiot_sim.devcluster.identity import Identity
 from sparkiot_sim.devcluster.patches import APPLY_PATCH
-from sparkiot_sim.devcluster.resources import Resource
-from sparkiot_sim.devcluster.store import Key, Record
+from sparkiot_sim.devcluster.paths import TRUE, Target, target
+from sparkiot_sim.devcluster.rbac import ADMIN, Access, User, authorize
+from sparkiot_sim.devcluster.requests import RequestLog, RequestRecord
+from sparkiot_sim.devcluster.resources import SERVICE_ACCOUNTS, Resource
+from sparkiot_sim.devcluster.store import Record
 from sparkiot_sim.devcluster.tables import table
 from sparkiot_sim.devcluster.watch import DEFAULT_SECONDS, WatchOptions, watch
 
@@ -26,29 +29,20 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 3 * 1024 * 1024  # bytes, the limit of Kubernetes' API server
 _PUBLIC = ("/healthz", "/livez", "/readyz")
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d+)?", re.IGNORECASE)
-_TRUE = ("true", "1")
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a path points to: a collection when `name` is empty; no namespace on a namespaced one means all."""
-
-    resource: Resource
-    namespace: str
-    name: str
-    subresource: str
-
-    @property
-    def key(self) -> Key:
-        return self.namespace, self.name
+_USER, _ACCESS = web.RequestKey("user", User), web.RequestKey("access", Access)
 
 
 class Http:
-    """The aiohttp application of one server; requests need `token` as their bearer token."""
+    """The aiohttp application of one server.
 
-    def __init__(self, api: Api, token: str) -> None:
+    A request needs a bearer token of `identity`: its own, which may do everything, or that of a service account, which
+    may do what roles grant. Requests on resources are noted in `requests`.
+    """
+
+    def __init__(self, api: Api, identity: Identity, requests: RequestLog) -> None:
         self._api = api
-        self._expected = f"Bearer {token}".encode()
+        self._identity = identity
+        self._requests = requests
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._guard], client_max_size=BODY_LIMIT)
@@ -62,7 +56,7 @@ class Http:
         """Turns strangers away and errors into Status objects."""
         try:
             self._authenticate(request)
-            return await handler(request)
+            response = await handler(request)
         except ApiError as error:
             refusal = error
         except web.HTTPRequestEntityTooLarge:
@@ -70,15 +64,37 @@ class Http:
         except Exception:
             log.exception("%s %s failed", request.method, request.path_qs)
             refusal = ApiError(500, "InternalError", "Internal error occurred: see the log of the embedded cluster")
+        else:
+            self._note(request, response.status)
+            return response
+        self._note(request, refusal.code)
         return _json(refusal.status(), status=refusal.code)
+
+    def _note(self, request: web.Request, code: int) -> None:
+        """Once for each request on a resource; a stream is noted when it starts."""
+        if access := request.pop(_ACCESS, None):
+            agent = request.headers.get("User-Agent", "")
+            self._requests.add(RequestRecord(request[_USER].name, agent, access, code))
 
     def _authenticate(self, request: web.Request) -> None:
         # A page in a browser can point its own host name at 127.0.0.1, but cannot change the Host header.
         if not _LOOPBACK_HOST.fullmatch(request.host):
             raise ApiError(403, "Forbidden", f"the Host header {request.host!r} is not a loopback address")
-        given = request.headers.get("Authorization", "").encode()
-        if request.path not in _PUBLIC and not hmac.compare_digest(given, self._expected):
+        if request.path in _PUBLIC:
+            return
+        user = self._user(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if user is None:
             raise ApiError(401, "Unauthorized", "Unauthorized: use the token in the kubeconfig of this cluster")
+        request[_USER] = user
+
+    def _user(self, token: str) -> User | None:
+        if self._identity.is_admin(token):
+            return ADMIN
+        account = self._identity.service_account_of(token)
+        record = account and self._api.store.get(SERVICE_ACCOUNTS, (account.namespace, account.name))
+        if account is None or not record or record.uid != account.uid:
+            return None
+        return User.service_account(account.namespace, account.name)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.path in _PUBLIC:
@@ -86,43 +102,26 @@ class Http:
         about_server = discovery.document(self._api.registry, request.path)
         if about_server is not None:
             return _json(about_server)
-        target = self._target(request.path)
+        aim = target(self._api.registry, request.path)
+        request[_ACCESS] = access = aim.access(request)
+        authorize(self._api.store, request[_USER], access)
         verbs = {"GET": self._read, "POST": self._create, "PUT": self._write, "PATCH": self._write}
         handler = (verbs | {"DELETE": self._delete}).get(request.method)
-        on_objects = {"POST": False, "PUT": True, "PATCH": True}.get(request.method, bool(target.name))
-        if handler is None or on_objects != bool(target.name):
+        on_objects = {"POST": False, "PUT": True, "PATCH": True}.get(request.method, bool(aim.name))
+        if handler is None or on_objects != bool(aim.name) or (aim.subresource == "log" and request.method != "GET"):
             raise method_not_allowed()
-        return await handler(request, target)
-
-    def _target(self, path: str) -> Target:
-        match path.strip("/").split("/"):
-            case ["api", version, *rest]:
-                group = ""
-            case ["apis", group, version, *rest]:
-                pass
-            case _:
-                raise no_such_path()
-        namespace = ""
-        if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] != "status":
-            namespace, rest = rest[1], rest[2:]
-        plural, name, subresource, *beyond = [*rest, "", "", ""][: max(len(rest), 3)]
-        resource = self._api.registry.find(group, version, plural)
-        if any(beyond):
-            raise no_such_path()
-        served = {"": True, "status": resource.has_status, "scale": resource.scale is not None}
-        misplaced = not resource.namespaced if namespace else resource.namespaced and name
-        if misplaced or not served.get(subresource):
-            raise no_such_path()
-        return Target(resource, namespace, name, subresource)
+        return await handler(request, aim)
 
     async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
         resource, rows = target.resource, _table_rows(request)
+        if target.subresource == "log":
+            return await self._log(request, target)
         if target.name:
             obj = self._api.get(resource, target.key, target.subresource)
             if rows is None or target.subresource:
                 return _json(obj)
             objects, meta = [obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}
-        elif request.query.get("watch") in _TRUE:
+        elif request.query.get("watch") in TRUE:
             return await self._watch(request, target)
         else:
             listed = self._list_of(resource, self._api.select(resource, _selection(request, target)))
@@ -140,23 +139,25 @@ class Http:
             selection=_selection(request, target),
             since=None if initial == "true" else since,
             initial_end=initial == "true",
-            bookmarks=request.query.get("allowWatchBookmarks") in _TRUE,
+            bookmarks=request.query.get("allowWatchBookmarks") in TRUE,
             seconds=float(_integer(request, "timeoutSeconds") or DEFAULT_SECONDS),
             table=_table_rows(request),
         )
-        events = watch(self._api, target.resource, options)
-        first = await anext(events)
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        await response.write(first)
-        try:
-            async for chunk in events:
-                await response.write(chunk)
-        except ConnectionResetError:
-            log.debug("watch of %s: the client has gone", target.resource.plural)
-        finally:
-            await events.aclose()
-        return response
+        async with aclosing(watch(self._api, target.resource, options)) as events:
+            first = await anext(events)
+            if streams.is_websocket(request):
+                self._note(request, 101)
+                return await streams.websocket(request, first, events)
+            self._note(request, 200)
+            return await streams.stream(request, first, events, content_type="application/json")
+
+    async def _log(self, request: web.Request, target: Target) -> web.StreamResponse:
+        pod = self._api.get(target.resource, target.key)
+        options = podlogs.log_options(pod, request.query)
+        if self._api.node is None:
+            raise podlogs.unavailable()
+        self._note(request, 200)
+        return await streams.stream(request, b"", self._api.node.log(pod, options), content_type="text/plain")
 
     async def _create(self, request: web.Request, target: Target) -> web.Response:
         if target.resource.namespaced and not target.namespace:
@@ -185,6 +186,8 @@ class Http:
         for name in ("propagationPolicy", "dryRun"):
             if name in request.query:
                 options.setdefault(name, request.query[name])
+        if "gracePeriodSeconds" in request.query:
+            options.setdefault("gracePeriodSeconds", _integer(request, "gracePeriodSeconds"))
         if target.name:
             return _json(self._api.delete(target.resource, target.key, options))
         deleted = self._api.delete_collection(target.resource, _selection(request, target), options)
@@ -226,7 +229,7 @@ def _write_options(request: web.Request) -> WriteOptions:
         dry_run="dryRun" in query,
         field_manager=query.get("fieldManager") or agent or "unknown",
         field_validation=validation,
-        force=query.get("force") in _TRUE,
+        force=query.get("force") in TRUE,
     )
 
 

@@ -5,6 +5,7 @@ they come. Discovery is the unaggregated form, which every client understands.
 """
 
 from sparkiot_sim.devcluster.errors import Obj, no_such_path
+from sparkiot_sim.devcluster.pods import PODS
 from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.resources import Resource
 
@@ -81,6 +82,8 @@ def _resource_list(registry: Registry, group: str, version: str) -> Obj:
         sub = {"singularName": "", "namespaced": resource.namespaced, "verbs": ["get", "patch", "update"]}
         if resource.has_status:
             entries.append({"name": f"{resource.plural}/status", "kind": resource.kind, **sub})
+        if resource.storage == PODS:
+            entries.append({"name": f"{resource.plural}/log", "kind": resource.kind, **sub, "verbs": ["get"]})
         if resource.scale:
             scale = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
             entries.append({"name": f"{resource.plural}/scale", **scale, **sub})

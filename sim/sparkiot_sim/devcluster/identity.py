@@ -1,9 +1,11 @@
-"""The server's certificate and the token that requests need.
+"""The server's certificate and the tokens that requests need.
 
 TLS, although only loopback is served: kubectl sends no credentials over plain http, and without them any local user
 could drive the cluster. With a data folder both stay the same over restarts, so running clients carry on.
 """
 
+import base64
+import hmac
 import json
 import os
 import secrets
@@ -20,8 +22,20 @@ _FILE = "identity.json"
 
 
 @dataclass(frozen=True)
+class ServiceAccount:
+    """Whom a token stands for; the uid tells an account from a later one of the same name."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class Identity:
-    """certificate: that of the authority, PEM; server: private key and certificate chain, PEM; token: bearer token."""
+    """certificate: that of the authority, PEM; server: private key and certificate chain, PEM; token: bearer token.
+
+    Tokens of service accounts are derived from `token`, so that nothing has to be kept for them.
+    """
 
     certificate: str
     server: str
@@ -45,6 +59,27 @@ class Identity:
         if path:
             write_private(path, json.dumps(asdict(identity)))
         return identity
+
+    def is_admin(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), self.token.encode())
+
+    def service_account_token(self, account: ServiceAccount) -> str:
+        claim = "/".join((account.namespace, account.name, account.uid)).encode()
+        return f"{base64.urlsafe_b64encode(claim).decode()}.{self._seal(claim)}"
+
+    def service_account_of(self, token: str) -> ServiceAccount | None:
+        """Whose token this is, None when this server did not make it. The account may be gone since."""
+        encoded, _, seal = token.partition(".")
+        try:
+            claim = base64.b64decode(encoded, altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        if not hmac.compare_digest(seal.encode(), self._seal(claim).encode()):
+            return None
+        return ServiceAccount(*claim.decode().split("/"))
+
+    def _seal(self, claim: bytes) -> str:
+        return hmac.new(self.token.encode(), claim, "sha256").hexdigest()
 
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -30,6 +30,8 @@ LIST_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "imagePullSecrets": ("name",),
         "secrets": ("name",),
         "conditions": ("type",),
+        "podIPs": ("ip",),
+        "hostIPs": ("ip",),
         "ownerReferences": ("uid",),
         "finalizers": (),
     }

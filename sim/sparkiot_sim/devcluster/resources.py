@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from sparkiot_sim.devcluster import pods
 from sparkiot_sim.devcluster.errors import Obj
 
 if TYPE_CHECKING:
@@ -78,9 +79,10 @@ def _size(*fields: str) -> Callable[[Obj], int]:
     return lambda obj: sum(len(obj.get(name) or {}) for name in fields)
 
 
-def _ready(pod: Obj) -> str:
-    states = pod.get("status", {}).get("containerStatuses") or []
-    return f"{sum(bool(state.get('ready')) for state in states)}/{len(pod.get('spec', {}).get('containers') or [])}"
+def _node_status(node: Obj) -> str:
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    ready = next((item.get("status") for item in conditions if item.get("type") == "Ready"), "")
+    return {"True": "Ready", "False": "NotReady"}.get(ready, "Unknown")
 
 
 def _last_seen(event: Obj) -> Any:
@@ -108,6 +110,20 @@ _EVENT_FIELDS = (
     *("type", "reason", "reportingComponent", "source"),
     *(f"involvedObject.{name}" for name in ("kind", "name", "namespace", "uid", "apiVersion", "fieldPath")),
 )
+_POD_COLUMNS = (
+    Column(name="Ready", source=pods.shown_ready),
+    Column(name="Status", source=pods.shown_status),
+    Column(name="Restarts", source=pods.restarts, type="integer"),
+    AGE,
+    Column(name="IP", source=".status.podIP", priority=1),
+    Column(name="Node", source=".spec.nodeName", priority=1),
+)
+_NODE_COLUMNS = (
+    Column(name="Status", source=_node_status),
+    AGE,
+    Column(name="Version", source=".status.nodeInfo.kubeletVersion"),
+    Column(name="Internal-IP", source='.status.addresses[?(@.type=="InternalIP")].address', priority=1),
+)
 _POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP")
 _RBAC = (("Role", True), ("RoleBinding", True), ("ClusterRole", False), ("ClusterRoleBinding", False))
 
@@ -126,7 +142,7 @@ BUILT_IN: tuple[Resource, ...] = (
     Resource(kind="ServiceAccount", plural="serviceaccounts", short_names=("sa",)),
     Resource(
         kind="Pod", plural="pods", short_names=("po",), categories=("all",), has_status=True,
-        columns=(Column(name="Ready", source=_ready), _STATUS, AGE),
+        columns=_POD_COLUMNS,
         initial={"status": {"phase": "Pending"}}, selectable_fields=_POD_FIELDS,
     ),
     Resource(
@@ -136,7 +152,9 @@ BUILT_IN: tuple[Resource, ...] = (
         kind="PersistentVolumeClaim", plural="persistentvolumeclaims", short_names=("pvc",), has_status=True,
         columns=(_STATUS, AGE), initial={"status": {"phase": "Pending"}},
     ),
-    Resource(kind="Node", plural="nodes", short_names=("no",), namespaced=False, has_status=True),
+    Resource(
+        kind="Node", plural="nodes", short_names=("no",), namespaced=False, has_status=True, columns=_NODE_COLUMNS,
+    ),
     Resource(group="coordination.k8s.io", kind="Lease", plural="leases"),
     *(
         Resource(group="rbac.authorization.k8s.io", kind=kind, plural=f"{kind.lower()}s", namespaced=namespaced)
@@ -148,4 +166,4 @@ BUILT_IN: tuple[Resource, ...] = (
     ),
 )  # fmt: skip
 
-NAMESPACES, CRDS = "/namespaces", "apiextensions.k8s.io/customresourcedefinitions"
+NAMESPACES, SERVICE_ACCOUNTS, CRDS = "/namespaces", "/serviceaccounts", "apiextensions.k8s.io/customresourcedefinitions"

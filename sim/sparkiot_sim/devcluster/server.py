@@ -19,12 +19,13 @@ from sparkiot_sim.devcluster.api import Api
 from sparkiot_sim.devcluster.app import Http
 from sparkiot_sim.devcluster.errors import ClusterStartError, Obj
 from sparkiot_sim.devcluster.gc import collect
-from sparkiot_sim.devcluster.identity import Identity, write_private
+from sparkiot_sim.devcluster.identity import Identity, ServiceAccount, write_private
 from sparkiot_sim.devcluster.registry import Registry
-from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES
+from sparkiot_sim.devcluster.requests import RequestLog
+from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, SERVICE_ACCOUNTS
 from sparkiot_sim.devcluster.store import Store
 
-_ADDRESS = "127.0.0.1"  # never another one: no roles are enforced
+_ADDRESS = "127.0.0.1"  # never another one: this is no production cluster
 _FIRST_NAMESPACES = ("default", "kube-system")
 
 
@@ -33,13 +34,22 @@ class DevCluster:
     """A running embedded cluster.
 
     url: `https://127.0.0.1:PORT`; identity: its certificate and the bearer token that every request needs;
-    kubeconfig: the file that holds all of it, None when none was asked for.
+    kubeconfig: the file that holds all of it, None when none was asked for; data: the folder that keeps it, or None;
+    requests: what clients asked of its resources.
     """
 
     url: str
     identity: Identity
     kubeconfig: Path | None
+    data: Path | None
     api: Api
+    requests: RequestLog
+
+    def service_account_token(self, namespace: str, name: str) -> str:
+        """A bearer token of this service account, good for as long as the account is there. Raises ApiError 404."""
+        accounts = self.api.registry.find("", "v1", SERVICE_ACCOUNTS.lstrip("/"))
+        uid = self.api.get(accounts, (namespace, name))["metadata"]["uid"]
+        return self.identity.service_account_token(ServiceAccount(namespace, name, uid))
 
     @staticmethod
     @contextlib.asynccontextmanager
@@ -66,9 +76,10 @@ class DevCluster:
             _furnish(api, crds)
             collector = asyncio.create_task(collect(api), name="devcluster-gc")
             identity = Identity.load_or_create(data)
+            requests = RequestLog()
             url = f"https://{_ADDRESS}:{listener.getsockname()[1]}"
             runner = web.AppRunner(
-                Http(api, identity.token).application(),
+                Http(api, identity, requests).application(),
                 access_log=None,
                 handler_cancellation=True,
                 shutdown_timeout=0.5,
@@ -78,7 +89,7 @@ class DevCluster:
                 await web.SockSite(runner, listener, ssl_context=identity.server_context()).start()
                 if kubeconfig:
                     write_kubeconfig(kubeconfig, url, identity)
-                yield DevCluster(url, identity, kubeconfig, api)
+                yield DevCluster(url, identity, kubeconfig, data, api, requests)
             finally:
                 await runner.cleanup()
                 collector.cancel()
@@ -126,6 +137,8 @@ def _furnish(api: Api, crds: Iterable[Obj]) -> None:
     for name in _FIRST_NAMESPACES:
         if api.store.get(NAMESPACES, ("", name)) is None:
             api.create(api.registry.find("", "v1", "namespaces"), "", {"metadata": {"name": name}}, options)
+    for record in api.store.records(NAMESPACES):
+        api.furnish(record.key[1])
     definitions = api.registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")
     for crd in crds:
         key = ("", crd["metadata"]["name"])
