@@ -10,6 +10,7 @@ OperatorError
 └── ApiError                the Kubernetes API
     ├── ApiUnreachableError     no answer, or 429 or 5xx: temporary
     ├── ApiRefusedError         4xx: repeating the same call does not help
+    │   └── ApiConflictError        409: there is such an object, or it is another one than was meant
     └── ApiNotFoundError        404: the object is gone
 """
 
@@ -60,6 +61,10 @@ class ApiUnreachableError(ApiError):
 
 class ApiRefusedError(ApiError):
     """The API server refused the call; repeating it does not help."""
+
+
+class ApiConflictError(ApiRefusedError):
+    """There is an object of that name already, or another one than the call was meant for."""
 
 
 class ApiNotFoundError(ApiError):

@@ -41,7 +41,12 @@ class Event:
 
 def events_between(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> list[Event]:
     """What is worth an event between two statuses of one job."""
-    return [*_phase_events(old, new), *_allocation_events(old, new), *_condition_events(old, new)]
+    return [
+        *_phase_events(old, new),
+        *_allocation_events(old, new),
+        *_memory_events(old, new),
+        *_condition_events(old, new),
+    ]
 
 
 def _phase_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
@@ -57,13 +62,26 @@ def _phase_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Ev
             if old.phase is Phase.SUSPENDED
             else Event("Started", "the job runs")
         )
+    elif new.phase is Phase.FAILED and (failure := new.driver.last_failure if new.driver else None):
+        yield Event("GaveUp", f"the job is not started again: {failure.message}", warning=True)
 
 
 def _allocation_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
     before, after = old.allocation, new.allocation
-    if before is None or after is None or before == after or new.decision is None:
+    if before is None or after is None or _same(before, after) or new.decision is None:
         return
     yield Event(_allocation_reason(before, after, new.decision.reason), new.decision.message)
+
+
+def _same(before: AllocationStatus, after: AllocationStatus) -> bool:
+    """A generation alone, as after a write that failed, changes nothing."""
+    return before.model_dump(exclude={"generation"}) == after.model_dump(exclude={"generation"})
+
+
+def _memory_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
+    if new.memory_floor is not None and new.memory_floor != old.memory_floor:
+        message = f"an executor ran out of memory; from now on each gets at least {new.memory_floor}"
+        yield Event("MemoryFloorRaised", message, warning=True)
 
 
 def _allocation_reason(before: AllocationStatus, after: AllocationStatus, decided: str) -> str:
@@ -95,10 +113,14 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
                 yield Event(_degraded_reason(after.reason), after.message, warning=True)
             elif was == "True" and before is not None:
                 yield Event(_recovered_reason(before.reason), "the job is as expected again")
-        case ConditionType.READY if now == "False" and after.reason not in ("Suspended", "Completed", "Starting"):
-            yield Event(after.reason, after.message, warning=True)
+        case ConditionType.READY if now == "False" and after.reason not in SILENT:
+            yield Event(after.reason, after.message, warning=after.reason not in EXPECTED)
 
 
+SILENT = frozenset({"Suspended", "Completed", "Starting", "Stopping"})
+"""Reasons of not being ready that the phase already tells, or that last a moment."""
+EXPECTED = frozenset({"SpecChanged", "Restarting"})
+"""Reasons of not being ready that somebody asked for."""
 FALLBACKS = frozenset({"OutOfDistribution", "IneffectiveScaling", "PolicyFailed"})
 """Reasons of Degraded that mean that the fallback rule acts."""
 

@@ -14,10 +14,11 @@ import kopf
 from .errors import BackendRefusedError, OperatorError
 from .events import JobRef
 from .loop import JobLoop
-from .resource import GROUP, PLURAL, VERSION
+from .resource import GROUP, KIND, PLURAL, VERSION
 from .services import Services
 from .settings import Settings
 
+DRIVER_LABELS = {"app.kubernetes.io/name": "sparkiot-job", "app.kubernetes.io/component": "driver"}
 FINALIZER = f"{GROUP}/operator"
 WATCH_GRACE_S = 30.0
 """Seconds by which the client outwaits the server's own end of a watch: only a dead connection takes longer."""
@@ -30,18 +31,30 @@ def build_registry(services: Services) -> kopf.OperatorRegistry:
     """The handlers of one operator, in a registry of their own."""
     registry = kopf.OperatorRegistry()
     resource = (GROUP, VERSION, PLURAL)
+    loops: dict[str, JobLoop] = {}
 
     @kopf.daemon(*resource, id="loop", registry=registry, cancellation_timeout=CANCEL_S)
     async def run_job(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-        memo.loop = JobLoop(_ref(body), lambda: body, services)
-        # kopf ends a daemon by cancelling it and warns when that is what it then reports.
-        with contextlib.suppress(asyncio.CancelledError):
-            await memo.loop.run()
+        ref = _ref(body)
+        loops[ref.uid] = memo.loop = JobLoop(ref, lambda: body, services)
+        try:
+            # kopf ends a daemon by cancelling it and warns when that is what it then reports.
+            with contextlib.suppress(asyncio.CancelledError):
+                await memo.loop.run()
+        finally:
+            loops.pop(ref.uid, None)
 
     @kopf.on.event(*resource, id="wake", registry=registry)
     async def wake_job(memo: kopf.Memo, **_: Any) -> None:
         if "loop" in memo:
             memo.loop.notify()
+
+    @kopf.on.event("v1", "pods", id="driver", labels=DRIVER_LABELS, registry=registry)
+    async def wake_on_driver(body: kopf.Body, **_: Any) -> None:
+        owners = [o for o in body.metadata.get("ownerReferences", []) if o.get("kind") == KIND]
+        loop = loops.get(str(owners[0]["uid"])) if owners else None
+        if loop is not None:
+            loop.notice_driver(body.get("status") or {})
 
     @kopf.on.delete(*resource, id="stop", registry=registry)
     async def stop_job(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:

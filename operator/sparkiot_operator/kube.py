@@ -5,6 +5,7 @@ kopf watches; it offers no calls in the middle of a daemon's life. This client l
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any, Self
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
-from .errors import ApiNotFoundError, ApiRefusedError, ApiUnreachableError
+from .errors import ApiConflictError, ApiNotFoundError, ApiRefusedError, ApiUnreachableError
 from .login import connection_info, open_http
 from .resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
 
@@ -75,6 +76,36 @@ class KubeApi:
         selector = quote(f"involvedObject.kind={KIND},involvedObject.name={name}")
         found = await self._call("GET", f"/api/v1/namespaces/{namespace}/events?fieldSelector={selector}")
         return sorted(found.get("items", []), key=lambda event: event.get("lastTimestamp") or "")
+
+    async def list_pods(self, namespace: str, selector: str) -> list[dict[str, Any]]:
+        """The pods that a label selector finds, as the API server has them now."""
+        found = await self._call("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(selector)}")
+        return list(found.get("items", []))
+
+    async def read(self, path: str) -> dict[str, Any]:
+        return await self._call("GET", path)
+
+    async def create(self, path: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Create one object in the collection at ``path``. Raises ApiConflictError when there is one of its name."""
+        return await self._call("POST", path, body=manifest)
+
+    async def delete(self, path: str, *, uid: str | None = None, grace_s: int | None = None) -> None:
+        """Delete one object, or a collection; one that is gone already is no error.
+
+        uid: delete only that object of the name. grace_s: seconds that a pod gets to end.
+        """
+        options: dict[str, Any] = {"propagationPolicy": "Background"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        if grace_s is not None:
+            options["gracePeriodSeconds"] = grace_s
+        with contextlib.suppress(ApiNotFoundError):
+            await self._call("DELETE", path, body=options)
+
+    async def resizes_pods(self) -> bool:
+        """Whether this cluster changes the resources of running pods in place."""
+        found = await self._call("GET", "/api/v1")
+        return any(r.get("name") == "pods/resize" for r in found.get("resources", []))
 
     async def apply(self, path: str, manifest: Mapping[str, Any], *, manager: str) -> None:
         """Server-side apply of one object at its path, as ``manager``."""
@@ -145,6 +176,8 @@ def _answer(method: str, path: str, status: int, payload: bytes) -> dict[str, An
     message = f"{method} {path}: {status} {body.get('message', '') if isinstance(body, dict) else body}"
     if status == 404:
         raise ApiNotFoundError(message)
+    if status == 409:
+        raise ApiConflictError(message)
     if status == 429 or status >= 500:
         raise ApiUnreachableError(message)
     raise ApiRefusedError(message)

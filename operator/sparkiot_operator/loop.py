@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .audit import AuditRecord
+from .backends import ENDED, Surroundings
 from .clock import Tick, next_tick
 from .conditions import (
     Finding,
@@ -68,10 +69,18 @@ class JobLoop:
         self._session: Session | None = None
         self._tick: Tick | None = None
         self._failures = 0
+        self._driver: tuple[object, ...] = ()
 
     def notify(self) -> None:
         """The object changed. Only another spec wakes the loop; its own status patches do not."""
         if self._seen_generation() != self._generation:
+            self._wake.set()
+
+    def notice_driver(self, pod_status: Mapping[str, Any]) -> None:
+        """The job's driver pod changed. Only what changes the job's state wakes the loop."""
+        seen = _essence_of_pod(pod_status)
+        if seen != self._driver:
+            self._driver = seen
             self._wake.set()
 
     async def run(self) -> None:
@@ -115,10 +124,10 @@ class JobLoop:
     async def _turn(self, real: float) -> float | None:
         spec = self._current_spec()
         if spec.suspend:
-            await self._suspend(real)
+            await self._suspend(spec, real)
             return None
         published = self._publisher.published
-        if published.phase is Phase.COMPLETED and published.observed_generation == self._generation:
+        if published.phase in ENDED and published.observed_generation == self._generation:
             return await self._expire(spec, real)
         session = self._session_for(spec)
         self._session = session
@@ -131,8 +140,7 @@ class JobLoop:
             metrics.lateness_seconds.observe(late)
         cycle = await session.decide(session.clock.job_time(real))
         await self._record_status(session, cycle, real)
-        if session.finished:
-            await session.stop(cycle.time)
+        if cycle.state.ended:
             self._session = None
             return 0.0
         if cycle.allocation != cycle.decision.previous:
@@ -150,7 +158,7 @@ class JobLoop:
         """
         status = build_status(
             previous=self._publisher.current,
-            phase=Phase.COMPLETED if session.finished else Phase.RUNNING,
+            phase=cycle.state.phase,
             generation=self._generation,
             findings=_findings(session, cycle),
             cycle=cycle,
@@ -163,7 +171,7 @@ class JobLoop:
         except ApiError as error:
             writes.labels("failed").inc()
             changed = cycle.allocation != cycle.decision.previous
-            if changed or session.finished or isinstance(error, ApiNotFoundError | ApiRefusedError):
+            if changed or cycle.state.ended or isinstance(error, ApiNotFoundError | ApiRefusedError):
                 raise
             self._log.debug("%s: status not written, the job goes on: %s", self._ref, error)
 
@@ -204,16 +212,31 @@ class JobLoop:
             str(self._ref),
             spec,
             self._publisher.current,
-            default_backend=services.settings.default_backend,
             policies=services.policies,
-            read_config_map=lambda name: services.api.read_config_map(self._ref.namespace, name),
+            surroundings=Surroundings(
+                ref=self._ref,
+                default_backend=services.settings.default_backend,
+                read_config_map=lambda name: services.api.read_config_map(self._ref.namespace, name),
+                objects=services.api,
+                drivers=services.drivers,
+                runtime_image=services.settings.runtime_image,
+                runtime_image_pull_policy=services.settings.runtime_image_pull_policy,
+                pod_resize=services.pod_resize,
+            ),
             real=services.clock(),
         )
 
-    async def _suspend(self, real: float) -> None:
-        session, self._session = self._session, None
-        if session is not None:
+    async def _suspend(self, spec: SparkIoTJobSpec, real: float) -> None:
+        """Stop what runs, also what an earlier operator left running; it may take several turns."""
+        if self._publisher.published.phase is not Phase.SUSPENDED:
+            session = self._session = self._session or self._open(spec)
+            await self._settle(
+                self._publisher.current.phase or Phase.PENDING,
+                [ready(False, "Stopping", "spec.suspend is true: the job stops at the end of a micro-batch")],
+                real,
+            )
             await session.stop(session.clock.job_time(real))
+        self._session = None
         findings = [
             ready(False, "Suspended", "spec.suspend is true"),
             Finding(ConditionType.OBSERVATION_FRESH, None, "Suspended", "nothing runs that could be observed"),
@@ -281,15 +304,23 @@ class JobLoop:
         return generation if isinstance(generation, int) else None
 
 
+def _essence_of_pod(status: Mapping[str, Any]) -> tuple[object, ...]:
+    """Phase, readiness and what containers wait for."""
+    waiting = [
+        (c.get("state", {}).get("waiting") or {}).get("reason")
+        for c in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    ]
+    ready = [c.get("status") for c in status.get("conditions", []) if c.get("type") == "Ready"]
+    return status.get("phase"), tuple(ready), tuple(waiting)
+
+
 def _findings(session: Session, cycle: Cycle) -> list[Finding]:
-    evaluation, decision = cycle.evaluation, cycle.decision
+    evaluation, decision, state = cycle.evaluation, cycle.decision, cycle.state
     fresh = observation_finding(cycle.job, evaluation, cycle.observe_error)
-    if session.finished:
-        running = ready(False, "Completed", "the job came to its end")
-    elif fresh.status:
-        running = ready(True, "Running", "the job runs and is observed")
-    else:
+    if state.ready and not fresh.status:
         running = ready(False, fresh.reason, fresh.message)
+    else:
+        running = ready(state.ready, state.reason, state.message)
     return [
         running,
         session.policy_findings(),

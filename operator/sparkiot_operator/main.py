@@ -8,6 +8,7 @@ import time
 import kopf
 
 from .audit import AuditLog
+from .driver_client import DriverClient, open_driver_http
 from .errors import ApiNotFoundError, ApiUnreachableError, StartupError
 from .handlers import build_registry, kopf_settings
 from .health import HealthServer
@@ -42,10 +43,20 @@ async def _operate(settings: Settings) -> None:
     policies = PolicyStore(folder=settings.policies_dir, digests=settings.policy_digests)
     metrics.policies_failed.set_function(lambda: len(policies.problems))
     try:
-        async with KubeApi(timeout_s=settings.api_timeout_seconds) as api:
+        async with (
+            KubeApi(timeout_s=settings.api_timeout_seconds) as api,
+            open_driver_http(settings.driver_timeout_seconds) as http,
+        ):
             await _wait_for_api(api, settings)
             services = Services(
-                settings=settings, api=api, policies=policies, metrics=metrics, audit=audit, clock=time.time
+                settings=settings,
+                api=api,
+                policies=policies,
+                metrics=metrics,
+                audit=audit,
+                clock=time.time,
+                drivers=DriverClient(http),
+                pod_resize=await api.resizes_pods(),
             )
             reloading = asyncio.create_task(_reload(policies, settings.policy_reload_seconds))
             try:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .audit import AuditLog
+from .backends.spark import ObjectsApi
+from .driver_client import DriverClient
 from .metrics import Metrics
 from .policies_store import PolicyStore
 from .settings import Settings
 
 
-class JobApi(Protocol):
+class JobApi(ObjectsApi, Protocol):
     """The calls of a job's loop to the Kubernetes API; each raises ApiError. ``kube.KubeApi`` is the real one."""
 
     async def patch_status(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None: ...
@@ -24,7 +26,10 @@ class JobApi(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """clock: the real time in epoch seconds. audit: None when no audit log is kept."""
+    """clock: the real time in epoch seconds. audit: None when no audit log is kept.
+
+    pod_resize: whether the cluster resizes pods in place.
+    """
 
     settings: Settings
     api: JobApi
@@ -32,3 +37,5 @@ class Services:
     metrics: Metrics
     audit: AuditLog | None
     clock: Callable[[], float]
+    drivers: DriverClient
+    pod_resize: bool = False

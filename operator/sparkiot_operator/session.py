@@ -5,13 +5,14 @@ observe -> evaluate -> decide -> (the loop writes the status) -> realize
 
 from dataclasses import dataclass, replace
 
-from sparkiot_policies.allocation import Allocation, parse_memory
+from sparkiot_policies.allocation import parse_memory
 from sparkiot_policies.controller import Controller
 from sparkiot_policies.history import History
 from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.policy import MetaController, Policy
 
-from .backends import Backend, Inherited, ReadConfigMap, make_backend
+from .allocations import stored_allocation
+from .backends import Backend, BackendState, Desired, Inherited, Surroundings, kind_of, make_backend
 from .clock import JobClock
 from .conditions import Finding
 from .errors import BackendFailedError
@@ -37,26 +38,28 @@ class Session:
         backend: Backend,
         controller: Controller,
         policies: PolicyStore,
+        generation: int,
+        live: bool,
     ) -> None:
         self.spec = spec
         self.clock = clock
         self._backend = backend
         self._controller = controller
         self._policies = policies
-        self._applied: Allocation | None = None
+        self._generation = generation
+        self._live = live
 
     @property
     def job(self) -> Job:
         return self._controller.job
 
     @property
-    def finished(self) -> bool:
-        return self._backend.finished
+    def state(self) -> BackendState:
+        return self._backend.state
 
     def accepts(self, spec: SparkIoTJobSpec) -> bool:
-        """Whether an edited spec can be taken over while the job runs: what runs it must be the same."""
-        old, new = self.spec, spec
-        return (old.backend, old.simulation, old.application) == (new.backend, new.simulation, new.application)
+        """Whether an edited spec can be taken over while the job runs: what the backend reads must be the same."""
+        return _of_backend(self.spec) == _of_backend(spec)
 
     def edit(self, name: str, spec: SparkIoTJobSpec) -> None:
         """Take over another spec that the session ``accepts``."""
@@ -65,7 +68,7 @@ class Session:
 
     async def decide(self, now: float) -> Cycle:
         """Observe at ``now`` (job time) and decide. Nothing is changed yet but the window of measurements."""
-        await self._ensure(now)
+        await self._backend.ensure(self._desired(), now=now)
         measurement = signal = error = None
         try:
             observed = await self._backend.observe(now=now)
@@ -76,6 +79,10 @@ class Session:
         controller = self._controller
         evaluation, decision = controller.step(measurement, signal=signal, now=now)
         advised = controller.job.mode is Mode.ADVISE
+        allocation = decision.previous if advised else decision.allocation
+        if allocation != decision.previous:
+            # Also when the write of an earlier try failed: nobody knows whether the API server took it.
+            self._generation += 1
         return Cycle(
             time=now,
             job=controller.job,
@@ -83,20 +90,21 @@ class Session:
             observe_error=error,
             evaluation=evaluation,
             decision=decision,
-            allocation=decision.previous if advised else decision.allocation,
-            simulation=SimulationStatus(origin=precise_timestamp(self.clock.origin), time=precise_timestamp(now)),
+            allocation=allocation,
+            generation=self._generation,
+            state=self._backend.state,
+            memory_floor_mib=controller.memory_floor_mib,
+            simulation=None if self._live else self._simulation(now),
         )
 
     async def realize(self, cycle: Cycle) -> None:
         """Remember the decision and bring the backend to it. A push that failed is repeated by the next cycle."""
         self._controller.accept(cycle.evaluation, cycle.decision)
-        if cycle.allocation != self._applied:
-            await self._backend.apply(cycle.allocation, now=cycle.time)
-            self._applied = cycle.allocation
+        if cycle.state.phase is Phase.RUNNING:
+            await self._backend.apply(Desired(cycle.allocation, cycle.generation), now=cycle.time)
 
     async def stop(self, now: float) -> None:
         await self._backend.stop(now=now)
-        self._applied = None
 
     def policy_findings(self) -> Finding:
         """Whether the policy and, where the scenario needs one, the meta-controller are loaded."""
@@ -113,11 +121,11 @@ class Session:
         identity = self._controller.policy.identity
         return Finding(ConditionType.POLICY_LOADED, True, "Loaded", f"{identity.name} ({identity.digest})")
 
-    async def _ensure(self, now: float) -> None:
-        desired = self._controller.history.allocation
-        await self._backend.ensure(desired, now=now)
-        if self._applied is None:
-            self._applied = desired
+    def _simulation(self, now: float) -> SimulationStatus:
+        return SimulationStatus(origin=precise_timestamp(self.clock.origin), time=precise_timestamp(now))
+
+    def _desired(self) -> Desired:
+        return Desired(self._controller.history.allocation, self._generation)
 
     def _refresh_policies(self) -> None:
         """Another policy, or the same loaded again, begins without its predecessor's fallback."""
@@ -133,9 +141,8 @@ def open_session(
     spec: SparkIoTJobSpec,
     status: SparkIoTJobStatus,
     *,
-    default_backend: BackendKind,
     policies: PolicyStore,
-    read_config_map: ReadConfigMap,
+    surroundings: Surroundings,
     real: float,
 ) -> Session:
     """Start a job, or adopt it as its status left it: allocation, backlog and job time go on, decisions start anew.
@@ -143,35 +150,28 @@ def open_session(
     real: real time, epoch seconds. Raises BackendRefusedError or InvalidSpecError.
     """
     job = to_job(name, spec)
-    clock = _clock(spec, status, real)
+    live = kind_of(spec, surroundings.default_backend) is BackendKind.SPARK
+    clock = JobClock(round(real, 3)) if live else _clock(spec, status, real)
     now = clock.job_time(real)
-    backend = make_backend(
-        spec,
-        default=default_backend,
-        origin=clock.origin,
-        read_config_map=read_config_map,
-        inherited=_inherited(status),
-    )
-    history = History(since=now, allocation=stored_allocation(status) or job.initial)
+    backend = make_backend(spec, surroundings, origin=clock.origin, inherited=_inherited(status), driver=status.driver)
+    history = History(since=now, allocation=stored_allocation(status.allocation) or job.initial)
+    controller = _controller(job, spec.policy, policies, history)
+    if status.memory_floor is not None:
+        controller.raise_memory_floor(parse_memory(status.memory_floor))
+    generation = status.allocation.generation if status.allocation else None
     return Session(
         spec=spec,
         clock=clock,
         backend=backend,
-        controller=_controller(job, spec.policy, policies, history),
+        controller=controller,
         policies=policies,
+        generation=generation or 1,
+        live=live,
     )
 
 
-def stored_allocation(status: SparkIoTJobStatus) -> Allocation | None:
-    found = status.allocation
-    if found is None:
-        return None
-    return Allocation(
-        executors=found.executors,
-        memory_mib=parse_memory(found.memory),
-        tier=found.tier,
-        compression=found.compression,
-    )
+def _of_backend(spec: SparkIoTJobSpec) -> tuple[object, ...]:
+    return spec.backend, spec.simulation, spec.application, spec.shuffle.tiers, spec.restart_policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,19 @@ class Settings(BaseSettings):
     )
     default_backend: BackendKind = Field(
         BackendKind.SIMULATED,
-        description="Backend of a job that names none. Simulated is the one that this release has.",
+        description="Backend of a job that names none: Spark runs it live, Simulated plays it.",
+    )
+    runtime_image: str | None = Field(
+        None,
+        description="Image whose init container brings the driver's runtime into a job's Spark image: the operator's "
+        "own. Absent: jobs of backend Spark are refused.",
+    )
+    runtime_image_pull_policy: str | None = Field(
+        None,
+        description="Pull policy of that image: Always, IfNotPresent or Never; as Kubernetes defaults it if absent.",
+    )
+    driver_timeout_seconds: float = Field(
+        3.0, gt=0, description="Seconds until a call to a driver counts as failed; well below a job's interval."
     )
     policies_dir: Path | None = Field(
         None,

@@ -13,9 +13,10 @@ from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 from sparkiot_policies.measurement import Measurement
 
+from .allocations import allocation_status, desired_status
+from .backends.base import ENDED, BackendState
 from .conditions import Finding, build_conditions
 from .resource.status import (
-    AllocationStatus,
     DecisionStatus,
     LatencyStatus,
     Phase,
@@ -29,7 +30,7 @@ from .times import format_seconds, timestamp
 Json = dict[str, Any]
 
 
-STOPPED = frozenset({Phase.SUSPENDED, Phase.COMPLETED})
+STOPPED = ENDED | {Phase.SUSPENDED}
 NOTHING_RUNS: Json = {"replicas": 0, "cost_per_hour": "0.00", "latency": None}
 
 
@@ -38,7 +39,8 @@ class Cycle:
     """One turn of the loop: observe, evaluate, decide, realize.
 
     time: job time, epoch seconds. measurement: None when the backend could not be observed; ``observe_error`` says why.
-    allocation: the one in force for the job from now on. simulation: origin, job time; None for a live job.
+    allocation: the one in force for the job from now on; generation: its number. state: of the backend.
+    memory_floor_mib: see Controller. simulation: origin, job time.
     """
 
     time: float
@@ -48,6 +50,9 @@ class Cycle:
     evaluation: Evaluation
     decision: Decision
     allocation: Allocation
+    generation: int
+    state: BackendState
+    memory_floor_mib: int | None = None
     simulation: SimulationStatus | None = None
 
 
@@ -73,13 +78,18 @@ def build_status(
     )
     if cycle is not None:
         base = base.model_copy(update=_numbers(previous, cycle))
+    if phase is Phase.SUSPENDED:
+        base = base.model_copy(update={"applied": None, "driver": None})
     return base.model_copy(update=NOTHING_RUNS) if phase in STOPPED else base
 
 
 def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
     decision, seen = cycle.decision, cycle.evaluation.observation
     update: Json = {
-        "allocation": allocation_status(cycle.allocation),
+        "allocation": desired_status(cycle.allocation, cycle.generation),
+        "applied": cycle.state.applied,
+        "driver": cycle.state.driver,
+        "memory_floor": None if cycle.memory_floor_mib is None else format_memory(cycle.memory_floor_mib),
         "recommended": allocation_status(decision.proposal),
         "simulation": cycle.simulation,
     }
@@ -105,15 +115,6 @@ def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
         )
     )
     return update
-
-
-def allocation_status(allocation: Allocation) -> AllocationStatus:
-    return AllocationStatus(
-        executors=allocation.executors,
-        memory=format_memory(allocation.memory_mib),
-        tier=allocation.tier,
-        compression=allocation.compression,
-    )
 
 
 def decision_status(decision: Decision) -> DecisionStatus:
@@ -166,5 +167,7 @@ def _essence(status: SparkIoTJobStatus) -> tuple[object, ...]:
         status.phase,
         status.observed_generation,
         status.allocation,
+        status.memory_floor,
+        (status.driver.pod_uid, status.driver.failures, status.driver.next_start) if status.driver else None,
         [(c.type, c.status, c.reason) for c in status.conditions],
     )

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
 from support_jobs import NOW, Scripted, allocation, history, job, measurement
 
-from sparkiot_policies.controller import Controller
+from sparkiot_policies.controller import Controller, relief_mib
 from sparkiot_policies.decision import ClampCode, Reason
 from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.rules import HPA, Rate
@@ -73,3 +74,26 @@ def test_hpa_stabilises_as_kubernetes_does() -> None:
         counts[t] = decision.allocation.executors
     assert {counts[t] for t in range(0, 390, 15)} == {8}
     assert {counts[t] for t in range(390, 600, 15)} == {4}
+
+
+def test_running_out_of_memory_raises_the_least_memory_for_good() -> None:
+    c = controller(job(), allocation())
+    _, decision = c.step(measurement(NOW, out_of_memory=1, applied=allocation(gib=2)), signal=None, now=NOW)
+    assert decision.allocation.memory_mib == 3 * 1024
+    assert ClampCode.MIN_MEMORY in [clamp.code for clamp in decision.clamps]
+    c.raise_memory_floor(1024)
+    assert c.memory_floor_mib == 3 * 1024
+    # An edit of the spec does not forget it.
+    c.job = job(min_memory_mib=1024)
+    assert c.job.limits.min_memory_mib == 3 * 1024
+
+
+def test_the_memory_floor_stays_within_the_jobs_maximum() -> None:
+    c = controller(job(max_memory_mib=2048), allocation())
+    c.raise_memory_floor(8192)
+    assert (c.memory_floor_mib, c.job.limits.min_memory_mib) == (2048, 2048)
+
+
+@pytest.mark.parametrize(("had", "gets"), [(512, 1024), (1024, 2048), (2048, 3072), (3072, 5120), (4096, 6144)])
+def test_relief_is_half_as_much_again_in_whole_gib(had: int, gets: int) -> None:
+    assert relief_mib(had) == gets

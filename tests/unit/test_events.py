@@ -8,7 +8,7 @@ import pytest
 from sparkiot_operator.errors import ApiUnreachableError
 from sparkiot_operator.events import MAX_MESSAGE, Event, EventRecorder, JobRef, build_event, events_between
 from sparkiot_operator.resource.status import (
-    AllocationStatus,
+    DesiredStatus,
     Condition,
     DecisionStatus,
     Phase,
@@ -27,7 +27,7 @@ def status(
     """Conditions by type as (status, reason)."""
     return SparkIoTJobStatus(
         phase=phase,
-        allocation=AllocationStatus(executors=executors, memory="2Gi", tier=Tier.WARM, compression=Compression.LZ4),
+        allocation=DesiredStatus(executors=executors, memory="2Gi", tier=Tier.WARM, compression=Compression.LZ4),
         decision=DecisionStatus(
             time="2026-01-01T00:00:00Z",
             reason=reason,

@@ -1,22 +1,25 @@
 """The loop of one job in virtual time: order of effects, failures that stay inside, adoption."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support_jobs import measurement
+from support_objects import NoObjects
 
 from sparkiot_operator import session as session_module
 from sparkiot_operator.audit import AuditLog, read_audit
-from sparkiot_operator.backends import Backend, Observed
+from sparkiot_operator.backends import Backend, BackendState, Desired, Observed
 from sparkiot_operator.errors import ApiUnreachableError, BackendFailedError, BackendRefusedError
 from sparkiot_operator.events import JobRef
 from sparkiot_operator.loop import JobLoop
 from sparkiot_operator.metrics import Metrics
+from sparkiot_operator.driver_client import DriverClient, open_driver_http
 from sparkiot_operator.policies_store import Loaded, PolicyStore
+from sparkiot_operator.resource.status import Phase
 from sparkiot_operator.services import Services
 from sparkiot_operator.settings import Settings
 from sparkiot_policies.allocation import Allocation
@@ -31,7 +34,7 @@ INTERVAL_S = 10.0
 
 
 @dataclass
-class World:
+class World(NoObjects):
     """The API server, the backend and the clock of a test; ``log`` is the order in which things happened."""
 
     spec: dict[str, Any] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class World:
     backend_silent: bool = False
     refusal: BackendRefusedError | None = None
     running: int | None = None
+    ended: bool = False
     deleted: bool = False
 
     def resource(self) -> dict[str, Any]:
@@ -71,24 +75,27 @@ class World:
         self.deleted = True
 
     @property
-    def finished(self) -> bool:
-        return False
+    def state(self) -> BackendState:
+        if self.ended:
+            return BackendState(phase=Phase.FAILED, ready=False, reason="ApplicationFailed", message="no such module")
+        return BackendState(phase=Phase.RUNNING, ready=True, reason="Running", message="the job runs")
 
-    async def ensure(self, allocation: Allocation, *, now: float) -> None:
+    async def ensure(self, desired: Desired, *, now: float) -> None:
         if self.refusal:
             raise self.refusal
         if self.running is None:
-            self.running = allocation.executors
-            self.log.append(f"started with {allocation.executors}")
+            self.running = desired.allocation.executors
+            self.log.append(f"started with {self.running}")
 
     async def observe(self, *, now: float) -> Observed:
         if self.backend_silent:
             raise BackendFailedError("Timeout", "the driver did not answer")
         return Observed(replace(measurement(now), running=self.running))
 
-    async def apply(self, allocation: Allocation, *, now: float) -> None:
-        self.running = allocation.executors
-        self.log.append(f"applied {allocation.executors}")
+    async def apply(self, desired: Desired, *, now: float) -> None:
+        if desired.allocation.executors != self.running:
+            self.running = desired.allocation.executors
+            self.log.append(f"applied {self.running}")
 
     async def stop(self, *, now: float) -> None:
         self.running = None
@@ -148,7 +155,12 @@ def wish() -> Wish:
 
 
 @pytest.fixture
-def services(world: World, wish: Wish, tmp_path: Path) -> Services:
+async def services(world: World, wish: Wish, tmp_path: Path) -> AsyncIterator[Services]:
+    async with open_driver_http(1.0) as http:
+        yield _services(world, wish, tmp_path, DriverClient(http))
+
+
+def _services(world: World, wish: Wish, tmp_path: Path, drivers: DriverClient) -> Services:
     return Services(
         settings=Settings(all_namespaces=True, error_backoff_seconds=1, error_backoff_max_seconds=8),
         api=world,
@@ -156,6 +168,7 @@ def services(world: World, wish: Wish, tmp_path: Path) -> Services:
         metrics=Metrics(),
         audit=AuditLog(tmp_path, max_bytes=10**7, files=1),
         clock=lambda: world.now,
+        drivers=drivers,
     )
 
 

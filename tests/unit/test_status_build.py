@@ -55,7 +55,7 @@ def test_the_whole_status_of_a_cycle() -> None:
             }
         ],
         "replicas": 4,
-        "allocation": {"executors": 6, "memory": "2Gi", "tier": "Warm", "compression": "LZ4"},
+        "allocation": {"generation": 7, "executors": 6, "memory": "2Gi", "tier": "Warm", "compression": "LZ4"},
         "recommended": {"executors": 6, "memory": "2Gi", "tier": "Warm", "compression": "LZ4"},
         "decision": {
             "time": "1970-01-12T13:46:40Z",

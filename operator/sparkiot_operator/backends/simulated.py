@@ -7,6 +7,7 @@ to now with the allocation that its status desires, and what arrives while a job
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from sparkiot_operator.allocations import applied_status
 from sparkiot_operator.errors import (
     ApiNotFoundError,
     ApiRefusedError,
@@ -16,14 +17,14 @@ from sparkiot_operator.errors import (
 )
 from sparkiot_operator.resource.base import seconds
 from sparkiot_operator.resource.spec import ConfigMapKey, Simulation, TraceSource
+from sparkiot_operator.resource.status import Phase
 from sparkiot_operator.simulation import generated_workload, simulated_job, starting_at, trace_workload
-from sparkiot_policies.allocation import Allocation
 from sparkiot_sim.generators import DAY_S
 from sparkiot_sim.simulated import SimulatedJob
 from sparkiot_sim.trace import TraceError
 from sparkiot_sim.workload import Workload
 
-from .base import Inherited, Observed
+from .base import BackendState, Desired, Inherited, Observed
 
 ReadConfigMap = Callable[[str], Awaitable[Mapping[str, str]]]
 
@@ -54,20 +55,30 @@ class SimulatedBackend:
         self._inherited = inherited
         self._workload: Workload | None = None
         self._job: SimulatedJob | None = None
+        self._desired: Desired | None = None
         self._duration_s = seconds(spec.duration) if spec.duration else None
 
     @property
-    def finished(self) -> bool:
-        if self._job is None or self._duration_s is None:
-            return False
-        return self._job.now >= self._origin + self._duration_s
+    def state(self) -> BackendState:
+        job, desired = self._job, self._desired
+        if job is None or desired is None:
+            return BackendState(phase=Phase.PENDING, ready=False, reason="Starting", message="the simulation starts")
+        applied = applied_status(desired.allocation, generation=desired.generation)
+        if self._duration_s is not None and job.now >= self._origin + self._duration_s:
+            message = "the job came to its end"
+            return BackendState(
+                phase=Phase.COMPLETED, ready=False, reason="Completed", message=message, applied=applied
+            )
+        message = "the job runs and is observed"
+        return BackendState(phase=Phase.RUNNING, ready=True, reason="Running", message=message, applied=applied)
 
-    async def ensure(self, allocation: Allocation, *, now: float) -> None:
+    async def ensure(self, desired: Desired, *, now: float) -> None:
         if self._job is not None:
             return
         workload = await self._load()
         start, backlog = _where_to_start(self._inherited, workload, now)
-        self._job = simulated_job(self._spec, workload, allocation=allocation, start=start, backlog=backlog)
+        self._job = simulated_job(self._spec, workload, allocation=desired.allocation, start=start, backlog=backlog)
+        self._desired = desired
         await self._advance(self._job, now)
 
     async def observe(self, *, now: float) -> Observed:
@@ -75,10 +86,13 @@ class SimulatedBackend:
         await self._advance(job, now)
         return Observed(job.measure(), job.signal())
 
-    async def apply(self, allocation: Allocation, *, now: float) -> None:
+    async def apply(self, desired: Desired, *, now: float) -> None:
         job = self._running()
+        if desired == self._desired:
+            return
         await self._advance(job, now)
-        job.apply(allocation)
+        job.apply(desired.allocation)
+        self._desired = desired
 
     async def stop(self, *, now: float) -> None:
         """What is not processed waits: a later ``ensure`` goes on with it and with what arrived meanwhile."""

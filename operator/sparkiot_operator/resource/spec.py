@@ -50,11 +50,22 @@ class Application(Model):
         )
     )
     image: str = Field(max_length=512, min_length=1, description="Container image with Spark and the application.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        None, description="When the image is pulled; as Kubernetes defaults it when absent."
+    )
+    image_pull_secrets: list[Name] = Field(
+        [], max_length=16, description="Secrets of the job's namespace for the image's registry."
+    )
+    service_account_name: Name | None = Field(
+        None, description="Service account of the driver; the operator makes one with the least rights when absent."
+    )
     spark_version: str = Field(
         "3.5.9", pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", max_length=16, description="Spark release in the image."
     )
     main_application_file: str = Field(
-        max_length=1024, min_length=1, description="PySpark file, for example local:///opt/app/main.py."
+        max_length=1024,
+        pattern=r"^local:///.+\.py$",
+        description="PySpark file in the image or on a mounted volume, for example local:///opt/app/main.py.",
     )
     arguments: list[str] = Field([], max_length=128, description="Arguments of the application.")
     spark_conf: dict[str, str] = Field({}, description="Spark configuration properties.")

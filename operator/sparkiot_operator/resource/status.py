@@ -45,6 +45,41 @@ class AllocationStatus(Model):
     compression: Compression = Field(description="Compression of shuffle blocks.")
 
 
+class DesiredStatus(AllocationStatus):
+    generation: int | None = Field(None, description="Grows with every change, so that a driver knows the newest.")
+
+
+class AppliedStatus(AllocationStatus):
+    """What the running job has, beside what it shall have."""
+
+    generation: int | None = Field(None, description="Generation of the allocation that was applied last.")
+    time: str | None = Field(None, description="When it was in force, RFC 3339.")
+    cost: str | None = Field(None, description="How long it took: executors to register, or the outage of a restart.")
+
+
+class FailureStatus(Model):
+    time: str = Field(description="When it was seen, RFC 3339.")
+    reason: str = Field(description="Stable reason in CamelCase.")
+    message: str = Field(description="The cause, as the pod told it.")
+    pod_uid: str = Field(description="The pod that failed.")
+
+
+class DriverStatus(Model):
+    """The Spark driver of a live job."""
+
+    pod: str = Field(description="Name of the driver pod.")
+    pod_uid: str | None = Field(None, description="The pod that runs or ran last.")
+    started: str | None = Field(None, description="When that pod was created, RFC 3339.")
+    application_id: str | None = Field(None, description="Spark's own name of the application.")
+    spark_version: str | None = Field(None, description="Spark release that runs.")
+    restarts: int = Field(0, description="Drivers that replaced a failed one since the job was created.")
+    failures: int = Field(0, description="Failures in a row; forgotten after restartPolicy.resetAfter.")
+    last_failure: FailureStatus | None = Field(None, description="The last failure.")
+    next_start: str | None = Field(None, description="When a failed driver is started again, RFC 3339.")
+    startup: str | None = Field(None, description="Last time from an executor's request to its registration.")
+    restart_cost: str | None = Field(None, description="Last outage of a restart from the checkpoint.")
+
+
 class PolicyStatus(Model):
     name: str = Field(description="Name of the policy.")
     digest: str = Field(description="Digest of its artifact, builtin for a rule.")
@@ -81,11 +116,16 @@ class SparkIoTJobStatus(Model):
     observed_generation: int | None = Field(None, description="Generation of the spec that was acted on last.")
     conditions: list[Condition] = Field([], description="Ready, PolicyLoaded, ObservationFresh, ObjectiveMet, …")
     replicas: int | None = Field(None, description="Running executors.")
-    allocation: AllocationStatus | None = Field(None, description="Allocation that the job shall have.")
+    allocation: DesiredStatus | None = Field(None, description="Allocation that the job shall have.")
+    applied: AppliedStatus | None = Field(None, description="Allocation that the running job has.")
     recommended: AllocationStatus | None = Field(None, description="The policy's proposal before any bound.")
     decision: DecisionStatus | None = Field(None, description="The last decision that changed anything.")
     slo: SloStatus | None = Field(None, description="Attainment of the latency objective.")
     latency: LatencyStatus | None = Field(None, description="Latency against its objective.")
     backlog: int | None = Field(None, description="Messages that wait for a micro-batch.")
     cost_per_hour: str | None = Field(None, description="Dollars an hour that are billed now.")
+    memory_floor: str | None = Field(
+        None, description="Least memory of an executor since one ran out of it; absent while none did."
+    )
+    driver: DriverStatus | None = Field(None, description="The Spark driver; absent for a simulated job.")
     simulation: SimulationStatus | None = Field(None, description="Where the simulated backend stands.")
