@@ -1,0 +1,74 @@
+"""Industry: how far each machine is from its rated output, from telemetry joined with the plant's machine list.
+
+A plain PySpark job in one file, for spark-submit or a SparkIoTJob. It reads JSON lines (id, time, device, value) from
+a landing folder, or Spark's rate source, and joins each row with the machine that sent it (a join through a shuffle,
+as with a list that is too long to broadcast). One result:
+
+    SINK/rows   every row with the machine's line, its rated output and the share of it that was reached
+
+Rows of unknown machines are kept, with nothing from the list: a throughput report must not lose what it cannot
+explain.
+
+Exactly once, also over `kill -9` in mid-batch: Spark's file sink lists the files of a batch in `_spark_metadata` in
+one atomic step. Files that a killed batch left are in no list, and a batch that is listed is not written again. A
+reader must follow that list (Spark does), and a sink is kept with its checkpoint: a new one counts batches from 0,
+and they would be taken for written.
+"""
+
+import argparse
+import os
+
+from pyspark.sql import DataFrame, SparkSession, functions
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Output of machines against their rated output.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--landing", metavar="DIR", help="folder in which files of JSON lines appear")
+    source.add_argument("--rate", metavar="N", type=int, help="rows a second of Spark's rate source instead")
+    checkpoint = os.environ.get("SPARKIOT_CHECKPOINT")
+    parser.add_argument("--checkpoint", metavar="DIR", default=checkpoint, required=not checkpoint)
+    parser.add_argument("--sink", metavar="DIR", required=True, help="folder of the results")
+    parser.add_argument("--trigger", default="2 seconds", help="time between micro-batches (%(default)s)")
+    parser.add_argument("--max-files", metavar="N", type=int, help="most files in a micro-batch (all new ones)")
+    parser.add_argument("--partitions", metavar="N", type=int, default=8, help="partitions of the join (%(default)s)")
+    return parser.parse_args()
+
+
+def telemetry(spark: SparkSession, options: argparse.Namespace) -> DataFrame:
+    """The stream: id (bigint, unique), time (timestamp), device (string), value (double, 0 to 100)."""
+    if options.rate:
+        rows = spark.readStream.format("rate").option("rowsPerSecond", options.rate).load()
+        device, value = "concat('device-', value % 200) AS device", "value * 37 % 100 + 0.5D AS value"
+        return rows.selectExpr("value AS id", "timestamp AS time", device, value)
+    reader = spark.readStream.schema("id BIGINT, time TIMESTAMP, device STRING, value DOUBLE")
+    if options.max_files:
+        reader = reader.option("maxFilesPerTrigger", options.max_files)
+    return reader.json(options.landing)
+
+
+def machines(spark: SparkSession) -> DataFrame:
+    """The plant's list, in place of a table of its inventory: device, line, rated (output at full speed)."""
+    return spark.range(180).selectExpr(
+        "concat('device-', id) AS device", "concat('line-', id % 9) AS line", "60D + id % 5 * 10 AS rated"
+    )
+
+
+def main() -> None:
+    options = arguments()
+    spark = SparkSession.builder.appName("industrial-join").getOrCreate()
+    spark.conf.set("spark.sql.shuffle.partitions", options.partitions)
+
+    listed = machines(spark).hint("shuffle_hash")
+    rows = (
+        telemetry(spark, options)
+        .join(listed, "device", "left")
+        .withColumn("reached", functions.col("value") / functions.col("rated"))
+    )
+    query = rows.writeStream.queryName("output").format("json").trigger(processingTime=options.trigger)
+    query.option("path", f"{options.sink}/rows").option("checkpointLocation", options.checkpoint).start()
+    spark.streams.awaitAnyTermination()
+
+
+if __name__ == "__main__":
+    main()
