@@ -7,6 +7,9 @@ OperatorError
 ├── BackendError            a job's backend
 │   ├── BackendRefusedError     it cannot run this job until the spec or its inputs change: permanent
 │   └── BackendFailedError      it did not answer this time: temporary
+├── DriverError             the endpoint of a job's driver
+│   ├── DriverUnreachableError  no answer, or 5xx: temporary
+│   └── DriverRefusedError      it answered that it will not, or nothing that can be understood
 └── ApiError                the Kubernetes API
     ├── ApiUnreachableError     no answer, or 429 or 5xx: temporary
     ├── ApiRefusedError         4xx: repeating the same call does not help
@@ -49,6 +52,22 @@ class BackendRefusedError(BackendError):
 
 class BackendFailedError(BackendError):
     """Temporary: the next cycle tries again."""
+
+
+class DriverError(OperatorError):
+    """A call to a driver's endpoint that failed. The message names call and address, never the token."""
+
+
+class DriverUnreachableError(DriverError):
+    """Temporary: connection refused, timeout or 5xx."""
+
+
+class DriverRefusedError(DriverError):
+    """Repeating the same call does not help. status: of the answer; None when it cannot be understood."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class ApiError(OperatorError):

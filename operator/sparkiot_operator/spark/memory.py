@@ -18,9 +18,14 @@ DRIVER_OVERHEAD_FACTOR = 0.3
 
 EXECUTOR_OVERHEAD_KEY = "spark.executor.memoryOverhead"
 DRIVER_OVERHEAD_KEY = "spark.driver.memoryOverhead"
+PYTHON_KEY = "spark.executor.pyspark.memory"
+OFF_HEAP_KEY = "spark.memory.offHeap.size"
+OFF_HEAP_ENABLED_KEY = "spark.memory.offHeap.enabled"
+SIZE_KEYS = (DRIVER_OVERHEAD_KEY, EXECUTOR_OVERHEAD_KEY, PYTHON_KEY, OFF_HEAP_KEY)
+"""Properties that the split reads; in MiB where they state no unit, but the off-heap pool's in bytes."""
 
 _SIZE = re.compile(r"^([0-9]+)(b|k|kb|m|mb|g|gb|t|tb)?$", re.IGNORECASE)
-_MIB = {"b": 1 / (1 << 20), "k": 1 / 1024, "m": 1, "g": 1024, "t": 1 << 20}
+_SHIFT = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 def driver_heap_mib(application: Application) -> int:
@@ -32,23 +37,36 @@ def driver_heap_mib(application: Application) -> int:
 
 
 def executor_heap_mib(application: Application, memory_mib: int) -> int:
-    """Heap of an executor of so much memory in MiB, as the runtime in the driver splits it."""
-    return memory_mib - _overhead(
+    """Heap of an executor of so much memory in MiB, as the runtime in the driver splits it.
+
+    What Spark gives to Python workers and to its off-heap pool comes off it too, so that the pod requests the memory
+    that the policy decided.
+    """
+    overhead = _overhead(
         application,
         EXECUTOR_OVERHEAD_KEY,
         memory_mib,
         minimum=MIN_EXECUTOR_OVERHEAD_MIB,
         factor=EXECUTOR_OVERHEAD_FACTOR,
     )
+    conf = application.spark_conf
+    python = parse_spark_size(conf.get(PYTHON_KEY, "0"))
+    off_heap = 0
+    if conf.get(OFF_HEAP_ENABLED_KEY, "false").strip().lower() == "true":
+        off_heap = parse_spark_size(conf.get(OFF_HEAP_KEY, "0"), unit="b")
+    return memory_mib - overhead - python - off_heap
 
 
-def parse_spark_size(text: str) -> int:
-    """MiB of a size such as ``512``, ``512m`` or ``1g``: a bare number is MiB. Raises ValueError for anything else."""
+def parse_spark_size(text: str, *, unit: str = "m") -> int:
+    """MiB of a size such as ``512``, ``512m`` or ``1g``, rounded up. unit: of a bare number, ``b`` or ``m``.
+
+    Raises ValueError for anything else.
+    """
     found = _SIZE.match(text.strip())
     if found is None:
         raise ValueError(f"{text!r} is not a size such as 512m or 1g")
-    number, unit = found.groups()
-    return int(int(number) * _MIB[(unit or "m")[0].lower()])
+    number, stated = found.groups()
+    return -(-(int(number) << _SHIFT[(stated or unit)[0].lower()]) >> _SHIFT["m"])
 
 
 def _overhead(application: Application, key: str, memory: int, *, minimum: int, factor: float) -> int:

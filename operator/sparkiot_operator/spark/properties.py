@@ -17,7 +17,6 @@ RESIZE_SINCE = (4, 2)
 _EXECUTOR_LABEL = "spark.kubernetes.executor.label."
 _DECIDED = "the policy decides it"
 _OPERATOR = "the operator sets it"
-_ADDED = "Spark adds it on top of the executor's memory, which the policy decides"
 
 OWNED: Mapping[str, str] = {
     "spark.master": _OPERATOR,
@@ -33,9 +32,6 @@ OWNED: Mapping[str, str] = {
     "spark.executor.memory": f"{_DECIDED} within spec.scaling.memory",
     "spark.executor.memoryOverheadFactor": "state spark.executor.memoryOverhead instead",
     "spark.kubernetes.memoryOverheadFactor": "state spark.executor.memoryOverhead instead",
-    "spark.executor.pyspark.memory": _ADDED,
-    "spark.memory.offHeap.enabled": _ADDED,
-    "spark.memory.offHeap.size": _ADDED,
     "spark.io.compression.codec": f"{_DECIDED}; pin it with spec.shuffle.compression",
     "spark.shuffle.compress": f"{_DECIDED}; pin it with spec.shuffle.compression",
     "spark.shuffle.spill.compress": f"{_DECIDED}; pin it with spec.shuffle.compression",

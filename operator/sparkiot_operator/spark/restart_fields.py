@@ -30,8 +30,9 @@ def spec_hash(spec: SparkIoTJobSpec) -> str:
     return _digest(restart_fields(spec))
 
 
-def changed_fields(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Paths of the fields that differ, sorted; both as ``restart_fields`` gives them."""
+def changed_fields(old: Mapping[str, str], spec: SparkIoTJobSpec) -> list[str]:
+    """Paths of the fields in which a spec differs from the one of which ``old`` are the ``restart_fields``, sorted."""
+    new = restart_fields(spec)
     return sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
 
 

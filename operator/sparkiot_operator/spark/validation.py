@@ -12,6 +12,7 @@ from .memory import (
     DRIVER_OVERHEAD_KEY,
     EXECUTOR_OVERHEAD_KEY,
     MIN_HEAP_MIB,
+    SIZE_KEYS,
     driver_heap_mib,
     executor_heap_mib,
     parse_spark_size,
@@ -53,26 +54,19 @@ def _properties(application: Application) -> Iterator[SpecProblem]:
 
 
 def _memory(spec: SparkIoTJobSpec, application: Application) -> Iterator[SpecProblem]:
-    sizes = [key for key in (DRIVER_OVERHEAD_KEY, EXECUTOR_OVERHEAD_KEY) if key in application.spark_conf]
-    unreadable = [key for key in sizes if not _is_size(application.spark_conf[key])]
-    for key in unreadable:
-        field = f"spec.application.sparkConf[{key}]"
-        yield SpecProblem(field, repr(application.spark_conf[key]), "must be a size such as 512m or 1g")
-    if DRIVER_OVERHEAD_KEY not in unreadable and driver_heap_mib(application) < MIN_HEAP_MIB:
-        yield _too_small(
-            "spec.application.driver.memory",
-            application.driver.memory,
-            heap=driver_heap_mib(application),
-            key=DRIVER_OVERHEAD_KEY,
-        )
-    least = spec.scaling.memory.min
-    if EXECUTOR_OVERHEAD_KEY not in unreadable and executor_heap_mib(application, parse_memory(least)) < MIN_HEAP_MIB:
-        yield _too_small(
-            "spec.scaling.memory.min",
-            least,
-            heap=executor_heap_mib(application, parse_memory(least)),
-            key=EXECUTOR_OVERHEAD_KEY,
-        )
+    unreadable = False
+    for key in SIZE_KEYS:
+        stated = application.spark_conf.get(key)
+        if stated is not None and not _is_size(stated):
+            unreadable = True
+            yield SpecProblem(f"spec.application.sparkConf[{key}]", repr(stated), "must be a size such as 512m or 1g")
+    if unreadable:
+        return
+    driver, least = application.driver.memory, spec.scaling.memory.min
+    if (heap := driver_heap_mib(application)) < MIN_HEAP_MIB:
+        yield _too_small("spec.application.driver.memory", driver, heap=heap, key=DRIVER_OVERHEAD_KEY)
+    if (heap := executor_heap_mib(application, parse_memory(least))) < MIN_HEAP_MIB:
+        yield _too_small("spec.scaling.memory.min", least, heap=heap, key=EXECUTOR_OVERHEAD_KEY)
 
 
 def _too_small(field: str, found: str, *, heap: int, key: str) -> SpecProblem:
