@@ -2,15 +2,22 @@
 
 import asyncio
 import logging
+import os
 import signal
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
 
 from sparkiot_operator.cli.console import console, fail
+
+if TYPE_CHECKING:
+    from sparkiot_sim.devcluster import DevCluster
+    from sparkiot_sim.nodeagent import LocalImage
 
 DEFAULT_KUBECONFIG = Path(".cache/dev/kubeconfig")
 DEFAULT_PORT = 16640
@@ -27,30 +34,85 @@ def dev(
     crd: Annotated[
         list[Path] | None, typer.Option(help="File or folder with further CustomResourceDefinitions; may be repeated.")
     ] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=PYTHON: pods of image NAME run in the environment of this interpreter; may be repeated. The "
+            "interpreter of this command is there as sparkiot:dev."
+        ),
+    ] = None,
+    node: Annotated[
+        bool, typer.Option(help="Run pods as local processes. On by default where that works: on Linux.")
+    ] = sys.platform == "linux",
+    node_cpus: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Cores that pods may request together; any number when absent: they share cores."),
+    ] = None,
+    node_memory: Annotated[
+        str | None, typer.Option(help="Memory that pods may request together, such as 8Gi; the machine's when absent.")
+    ] = None,
 ) -> None:
-    """Start an embedded cluster for kubectl, kopf and this operator: no Kubernetes, no containers, no root."""
+    """Start an embedded cluster for kubectl, kopf and this operator: no Kubernetes, no containers, no root.
+
+    It runs pods as local processes of yours, without any isolation: run only what you would run in your shell.
+    """
     from sparkiot_operator.crd import build_crd
-    from sparkiot_sim.devcluster import ClusterError
+    from sparkiot_sim.devcluster import ClusterError, DevCluster
+    from sparkiot_sim.nodeagent import NodeSize, cluster_with_node
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     crds = [build_crd(), *read_crds(crd or [])]
+    if node:
+        images = [read_image(text) for text in image or ()]
+        size = NodeSize(cpus=node_cpus, memory=read_memory(node_memory) if node_memory else None)
+        starting = cluster_with_node(
+            images=images, size=size, port=port, data=data, kubeconfig=kubeconfig.absolute(), crds=crds
+        )
+    elif image or node_cpus or node_memory:
+        fail("--image, --node-cpus and --node-memory are about the node, and --no-node leaves it out", code=2)
+    else:
+        starting = DevCluster.start(port=port, data=data, kubeconfig=kubeconfig.absolute(), crds=crds)
     try:
-        asyncio.run(_serve(port, data, kubeconfig.absolute(), crds))
+        asyncio.run(_serve(starting, data))
     except (ClusterError, OSError) as error:
         fail(str(error))
 
 
-async def _serve(port: int, data: Path | None, kubeconfig: Path, crds: Sequence[dict[str, Any]]) -> None:
-    from sparkiot_sim.devcluster import DevCluster
-
+async def _serve(starting: AbstractAsyncContextManager["DevCluster"], data: Path | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds) as cluster:
+    async with starting as cluster:
         console.print(f"Embedded cluster on {cluster.url}. In another shell:\n", markup=False)
-        console.print(f"  export KUBECONFIG={kubeconfig}\n  kubectl get sij -A -w\n", markup=False, soft_wrap=True)
+        console.print(
+            f"  export KUBECONFIG={cluster.kubeconfig}\n  kubectl get sij -A -w\n", markup=False, soft_wrap=True
+        )
         console.print("Ctrl-C stops it" + (f"; objects are kept in {data}" if data else "; its objects end with it"))
         await stop.wait()
+
+
+def read_image(text: str) -> "LocalImage":
+    """`NAME=PYTHON`; ends the command when it is not that, or there is no such interpreter."""
+    from sparkiot_sim.nodeagent import LocalImage
+
+    name, _, python = text.rpartition("=")
+    path = Path(python).expanduser().absolute()
+    if not name or not os.access(path, os.X_OK) or not path.is_file():
+        fail(
+            f"--image {text}: must be NAME=PYTHON, an image name and the path of an interpreter",
+            code=2,
+        )
+    return LocalImage(name, path)
+
+
+def read_memory(text: str) -> int:
+    """Bytes of a quantity such as 8Gi; ends the command for anything else."""
+    from sparkiot_sim.devcluster.celfunctions import parse_quantity
+
+    try:
+        return int(parse_quantity(text))
+    except ValueError as error:
+        fail(f"--node-memory: {error}", code=2)
 
 
 def read_crds(paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -97,23 +97,27 @@ class DevCluster:
                     await collector
 
     @staticmethod
-    @contextlib.contextmanager
     def in_thread(
         *, port: int = 0, data: Path | None = None, kubeconfig: Path | None = None, crds: Iterable[Obj] = ()
-    ) -> Iterator["DevCluster"]:
-        """The same from synchronous code: the server has a thread and an event loop of its own."""
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="devcluster", daemon=True)
-        thread.start()
-        cluster = contextlib.AsyncExitStack()
-        starting = cluster.enter_async_context(DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds))
-        try:
-            yield asyncio.run_coroutine_threadsafe(starting, loop).result()
-        finally:
-            asyncio.run_coroutine_threadsafe(cluster.aclose(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+    ) -> contextlib.AbstractContextManager["DevCluster"]:
+        """The same from synchronous code."""
+        return in_thread(DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds))
+
+
+@contextlib.contextmanager
+def in_thread(starting: contextlib.AbstractAsyncContextManager[DevCluster]) -> Iterator[DevCluster]:
+    """A cluster in a thread and an event loop of its own, for the time of the block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="devcluster", daemon=True)
+    thread.start()
+    stack = contextlib.AsyncExitStack()
+    try:
+        yield asyncio.run_coroutine_threadsafe(stack.enter_async_context(starting), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _listen(port: int) -> socket.socket:

@@ -5,7 +5,16 @@ system and network, and are told apart by a loopback address, folders and proces
 """
 
 from sparkiot_sim.nodeagent.agent import NodeAgent
+from sparkiot_sim.nodeagent.cluster import cluster_with_node, cluster_with_node_in_thread
 from sparkiot_sim.nodeagent.images import OWN_IMAGE, ImageError, LocalImage
 from sparkiot_sim.nodeagent.scheduling import NodeSize
 
-__all__ = ["OWN_IMAGE", "ImageError", "LocalImage", "NodeAgent", "NodeSize"]
+__all__ = [
+    "OWN_IMAGE",
+    "ImageError",
+    "LocalImage",
+    "NodeAgent",
+    "NodeSize",
+    "cluster_with_node",
+    "cluster_with_node_in_thread",
+]

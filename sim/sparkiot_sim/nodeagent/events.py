@@ -1,7 +1,5 @@
 """Events about pods, as a scheduler and a kubelet write them; the same event again only counts up."""
 
-import secrets
-
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api
 from sparkiot_sim.devcluster.errors import ApiError, Obj
@@ -16,7 +14,13 @@ class EventRecorder:
     def __init__(self, api: Api, host: str) -> None:
         self._api = api
         self._host = host
+        self._newest = 0
         self._known: dict[tuple[str, str, str], tuple[tuple[str, str], int]] = {}
+
+    def _suffix(self) -> str:
+        """As in Kubernetes the time in hexadecimal, so that events of one second are listed in their order."""
+        self._newest = max(int(self._api.time().timestamp() * 1e9), self._newest + 1)
+        return f"{self._newest:x}"
 
     def record(self, pod: Obj, kind: str, reason: str, message: str, *, container: str = "") -> None:
         """kind: Normal or Warning."""
@@ -30,7 +34,7 @@ class EventRecorder:
                 patch = {"count": count + 1, "lastTimestamp": now}
                 self._api.patch(events, known, "", patch, options, content_type=MERGE_PATCH)
             else:
-                known = (meta["namespace"], f"{meta['name'][:230]}.{secrets.token_hex(8)}")
+                known = (meta["namespace"], f"{meta['name'][:230]}.{self._suffix()}")
                 about = {"kind": "Pod", "apiVersion": "v1", **{key: meta[key] for key in ("name", "namespace", "uid")}}
                 about |= {"fieldPath": f"spec.containers{{{container}}}"} if container else {}
                 event = {

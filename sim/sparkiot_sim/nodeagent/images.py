@@ -65,7 +65,7 @@ def runtime_of(images: Mapping[str, LocalImage], name: str) -> Runtime:
             f'failed to pull image "{name}": not found: nothing is pulled here, images stand for local Python '
             f"environments ({known}); add this one with `sparkiot dev --image {name}=PYTHON`"
         )
-    return _inspect(images[name].python)
+    return _inspect(images[name].python.absolute())
 
 
 @lru_cache(maxsize=64)
