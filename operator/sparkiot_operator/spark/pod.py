@@ -77,7 +77,7 @@ def _defaults(application: Application) -> Json:
     }
     if application.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in application.image_pull_secrets]
-    return {"apiVersion": "v1", "kind": "Pod", "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": spec}
 
 
 def _runtime_container(image: str, pull_policy: str | None) -> Json:
