@@ -86,7 +86,9 @@ def executor_argv(runtime: Runtime, variables: Mapping[str, str]) -> list[str]:
         lacking = " and ".join(
             name for name, home in (("pyspark", runtime.spark_home), ("Java", runtime.java_home)) if not home
         )
-        raise CommandError(f"the environment of {runtime.python} cannot run a Spark executor: it has no {lacking}")
+        raise CommandError(
+            f"the environment of {runtime.python} cannot run a Spark executor: it has no {lacking} that it can use"
+        )
     values = {"SPARK_RESOURCE_PROFILE_ID": "0", "SPARK_EXECUTOR_POD_NAME": "", **variables}
     if missing := sorted({"SPARK_EXECUTOR_MEMORY", *_BACKEND_OPTIONS.values()} - set(values)):
         raise CommandError(f"a Spark executor needs the variables {', '.join(missing)}")

