@@ -24,11 +24,13 @@ POLL_S = 0.1
 class Process:
     """One ``sparkiot`` subcommand with a log; it can be ended in every way that a process ends."""
 
-    def __init__(self, *arguments: str, log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, log: Path, env: dict[str, str] | None = None, prefix: Sequence[str] = ()
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sparkiot_operator", *arguments],
+                [*prefix, sys.executable, "-m", "sparkiot_operator", *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},

@@ -20,6 +20,7 @@ from .policies_store import PolicyStore, UnavailablePolicy
 from .resource.spec import BackendKind, PolicyRef, SparkIoTJobSpec
 from .resource.status import ConditionType, Phase, SimulationStatus, SparkIoTJobStatus
 from .resource.translate import to_job
+from .spark.lifecycle import retried
 from .status import Cycle
 from .times import parse_timestamp, precise_timestamp
 
@@ -63,7 +64,7 @@ class Session:
 
     def edit(self, name: str, spec: SparkIoTJobSpec) -> None:
         """Take over another spec that the session ``accepts``."""
-        self._controller.job = to_job(name, spec)
+        self._controller.job = to_job(name, spec, live=self._live)
         self.spec = spec
 
     async def decide(self, now: float) -> Cycle:
@@ -149,11 +150,13 @@ def open_session(
 
     real: real time, epoch seconds. Raises BackendRefusedError or InvalidSpecError.
     """
-    job = to_job(name, spec)
     live = kind_of(spec, surroundings.default_backend) is BackendKind.SPARK
+    job = to_job(name, spec, live=live)
     clock = JobClock(round(real, 3)) if live else _clock(spec, status, real)
     now = clock.job_time(real)
-    backend = make_backend(spec, surroundings, origin=clock.origin, inherited=_inherited(status), driver=status.driver)
+    # Only an edit opens a job again that was given up: it has all its attempts again.
+    driver = retried(status.driver) if status.driver and status.phase is Phase.FAILED else status.driver
+    backend = make_backend(spec, surroundings, origin=clock.origin, inherited=_inherited(status), driver=driver)
     history = History(since=now, allocation=stored_allocation(status.allocation) or job.initial)
     controller = _controller(job, spec.policy, policies, history)
     if status.memory_floor is not None:

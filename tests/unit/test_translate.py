@@ -155,3 +155,18 @@ def test_what_spans_fields_is_checked_without_an_api_server_too(
 def test_whole_numbers_are_weights_too() -> None:
     weights = {"cost": 1, "latency": 0, "throughput": 0}
     assert parse_spec(spec_with(objectives={"weights": weights})).objectives.weights is not None
+
+
+@pytest.mark.parametrize(
+    ("shuffle", "tiers", "compressions"),
+    [
+        ({}, [Tier.WARM], [Compression.LZ4]),
+        ({"tier": "Hot", "compression": "ZSTD"}, [Tier.HOT], [Compression.ZSTD]),
+        ({"tiers": {"cold": {"s3": {"bucket": "shuffle"}}}}, [Tier.WARM, Tier.COLD], list(Compression)),
+    ],
+)
+def test_a_live_job_uses_what_it_names(shuffle: Any, tiers: list[Tier], compressions: list[Compression]) -> None:
+    application = {"image": "spark", "mainApplicationFile": "local:///a.py", "checkpointLocation": "s3a://b/c"}
+    job = to_job("iot/city", parse_spec({"application": application, "shuffle": shuffle}), live=True)
+    assert (list(job.limits.tiers), list(job.limits.compressions)) == (tiers, compressions)
+    assert job.initial.tier is tiers[0]

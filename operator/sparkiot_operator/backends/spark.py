@@ -1,17 +1,66 @@
-"""The Spark backend: one driver pod a job, watched, restarted and spoken to."""
+"""The Spark backend: one driver pod a job. It brings the pod about, watches it, and speaks with the runtime in it.
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+Spark itself creates the executor pods, which belong to the driver's. What to do about the driver pod is decided in
+``spark.lifecycle``; what its objects look like in ``spark.manifests``; here are the calls.
+"""
+
+import asyncio
+import base64
+import logging
+import secrets
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from sparkiot_operator.allocations import applied_status
+from sparkiot_operator.driver_client import DriverClient
+from sparkiot_operator.errors import (
+    ApiConflictError,
+    ApiNotFoundError,
+    ApiRefusedError,
+    BackendFailedError,
+    BackendRefusedError,
+    DriverError,
+)
+from sparkiot_operator.events import JobRef
+from sparkiot_operator.resource.spec import SparkIoTJobSpec
+from sparkiot_operator.resource.status import AppliedStatus, DriverStatus, Phase
+from sparkiot_operator.resource.translate import InvalidSpecError
+from sparkiot_operator.spark import naming
+from sparkiot_operator.spark.allocation import AllocationRequest
+from sparkiot_operator.spark.diagnosis import DriverState, PodView, diagnose
+from sparkiot_operator.spark.health import Health, health
+from sparkiot_operator.spark.lifecycle import Plan, Step, plan
+from sparkiot_operator.spark.manifests import DriverRequest, build_objects
+from sparkiot_operator.spark.measurement import measure
+from sparkiot_operator.spark.properties import Capabilities
+from sparkiot_operator.spark.report import DriverReport, DriverRunState
+from sparkiot_operator.spark.restart_fields import changed_fields, spec_hash
+from sparkiot_operator.spark.validation import problems
+from sparkiot_operator.times import format_seconds
+from sparkiot_policies.job import Prices
+from sparkiot_policies.measurement import Measurement
+
+from .base import BackendState, Desired, Observed
+
+LOGGER = logging.getLogger(__name__)
+MANAGER = "sparkiot-operator"
+STOP_S = 90.0
+"""Seconds that a driver gets to stop its queries and executors; the pod's own grace period is shorter."""
+STOP_POLL_S = 0.5
+LEFTOVER_GRACE_S = 5
+Json = dict[str, Any]
+T = TypeVar("T")
 
 
 class ObjectsApi(Protocol):
     """The calls of the backend to the Kubernetes API; each raises ApiError. ``kube.KubeApi`` is the real one."""
 
-    async def list_pods(self, namespace: str, selector: str) -> list[dict[str, Any]]: ...
+    async def list_pods(self, namespace: str, selector: str) -> list[Json]: ...
 
-    async def read(self, path: str) -> dict[str, Any]: ...
+    async def read(self, path: str) -> Json: ...
 
-    async def create(self, path: str, manifest: Mapping[str, Any]) -> dict[str, Any]: ...
+    async def create(self, path: str, manifest: Mapping[str, Any]) -> Json: ...
 
     async def apply(self, path: str, manifest: Mapping[str, Any], *, manager: str) -> None: ...
 
@@ -19,5 +68,259 @@ class ObjectsApi(Protocol):
 
 
 class SparkBackend:
-    def __init__(self, *a: Any, **k: Any) -> None:
-        raise NotImplementedError
+    """One live job.
+
+    known: what its status says of the driver; None for a job that never ran. runtime_image: brings the driver's
+    runtime. pod_resize: whether the cluster resizes pods in place. Raises InvalidSpecError for Spark properties that
+    only the operator may set.
+    """
+
+    def __init__(
+        self,
+        ref: JobRef,
+        spec: SparkIoTJobSpec,
+        *,
+        objects: ObjectsApi,
+        drivers: DriverClient,
+        runtime_image: str,
+        runtime_image_pull_policy: str | None,
+        pod_resize: bool,
+        known: DriverStatus | None,
+    ) -> None:
+        if wrong := problems(spec):
+            raise InvalidSpecError(wrong)
+        self._ref = ref
+        self._spec = spec
+        self._objects = objects
+        self._drivers = drivers
+        self._runtime_image = runtime_image
+        self._runtime_image_pull_policy = runtime_image_pull_policy
+        self._capabilities = Capabilities(pod_resize=pod_resize)
+        self._base = naming.base_name(ref.name)
+        self._hash = spec_hash(spec)
+        self._known = known or DriverStatus(pod=self._base)
+        self._plan: Plan | None = None
+        self._view: PodView | None = None
+        self._desired: Desired | None = None
+        self._report: DriverReport | None = None
+        self._seen: int | None = None
+        self._out_of_memory: frozenset[str] = frozenset()
+        self._token: str | None = None
+
+    @property
+    def state(self) -> BackendState:
+        found = Health(Phase.PENDING, "DriverStarting", "the driver pod was not looked at yet")
+        if self._plan is not None and self._view is not None:
+            found = health(self._plan, self._view, self._report)
+        return BackendState(
+            phase=found.phase,
+            ready=found.ready,
+            reason=found.reason,
+            message=found.message,
+            applied=_applied(self._report),
+            driver=self._known,
+        )
+
+    async def ensure(self, desired: Desired, *, now: float) -> None:
+        self._desired = desired
+        view = await self._look()
+        decided = self._decide(view, now)
+        if decided.step is Step.CREATE:
+            decided = await self._create(desired, decided)
+        elif decided.step is Step.REPLACE:
+            await self._call(self._objects.delete(self._pod_path(self._base), uid=view.driver.uid))
+        if decided.step is not Step.RUN:
+            self._report = self._seen = None
+        self._plan, self._known = decided, decided.driver
+
+    async def observe(self, *, now: float) -> Observed:
+        decided, view, desired = self._plan, self._view, self._desired
+        if (
+            decided is None
+            or view is None
+            or desired is None
+            or decided.step is not Step.RUN
+            or view.driver.pod_ip is None
+        ):
+            state = self.state
+            raise BackendFailedError(state.reason, state.message)
+        try:
+            report = await self._drivers.observation(view.driver.pod_ip, await self._secret(), self._seen)
+        except DriverError as error:
+            raise BackendFailedError("DriverUnreachable", str(error)) from error
+        before, self._report = self._report, report
+        self._seen = max((batch.seq for batch in report.batches), default=self._seen)
+        self._known = _reported(self._known, report)
+        if report.state is not DriverRunState.RUNNING:
+            state = self.state
+            raise BackendFailedError(state.reason, state.message)
+        return Observed(self._measured(before, report, view, desired, now=now))
+
+    async def apply(self, desired: Desired, *, now: float) -> None:  # noqa: ARG002 - the protocol's
+        """Push it, unless the driver knows it. A driver that cannot be reached reads it from the job's status."""
+        report, view = self._report, self._view
+        if report is None or view is None or view.driver.pod_ip is None:
+            raise BackendFailedError("NotStarted", "the driver does not run")
+        if report.desired is not None and report.desired.generation >= desired.generation:
+            return
+        try:
+            await self._drivers.allocate(view.driver.pod_ip, await self._secret(), _request(desired))
+        except DriverError as error:
+            LOGGER.warning("%s: allocation %d was not pushed: %s", self._ref, desired.generation, error)
+
+    async def stop(self, *, now: float) -> None:  # noqa: ARG002 - the protocol's
+        """Executors first: the driver stops its queries at a batch's end, then Spark its executors, then it ends.
+
+        Raises BackendFailedError while something is left.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + STOP_S
+        while pods := await self._call(self._objects.list_pods(self._ref.namespace, naming.selector(self._ref.name))):
+            drivers = [p for p in pods if p["metadata"]["name"] == self._base]
+            for pod in drivers or pods:
+                if "deletionTimestamp" not in pod["metadata"]:
+                    grace = None if drivers else LEFTOVER_GRACE_S
+                    path = self._pod_path(pod["metadata"]["name"])
+                    await self._call(self._objects.delete(path, uid=pod["metadata"]["uid"], grace_s=grace))
+            if loop.time() > until:
+                left = ", ".join(p["metadata"]["name"] for p in pods)
+                raise BackendFailedError("Stopping", f"pods are still there: {left}")
+            await asyncio.sleep(STOP_POLL_S)
+        for path in reversed(self._object_paths()):
+            await self._call(self._objects.delete(path))
+        self._plan = self._report = self._seen = self._view = self._token = None
+        self._known = DriverStatus(pod=self._base)
+
+    async def _look(self) -> PodView:
+        pods = await self._call(self._objects.list_pods(self._ref.namespace, naming.selector(self._ref.name)))
+        self._view = view = diagnose(pods)
+        owner = view.driver.owner_uid
+        if view.driver.state is not DriverState.ABSENT and owner != self._ref.uid:
+            if owner is None:
+                message = f"pod {self._base} exists and belongs to nobody; delete it, or give the job another name"
+                raise BackendRefusedError("NameTaken", message)
+            raise BackendFailedError("NameTaken", f"pod {self._base} of an earlier job of this name is still there")
+        return view
+
+    def _decide(self, view: PodView, now: float) -> Plan:
+        return plan(
+            view.driver,
+            known=self._known,
+            wanted_hash=self._hash,
+            changed=changed_fields(view.driver.restart_fields, self._spec) if view.driver.restart_fields else [],
+            policy=self._spec.restart_policy,
+            now=now,
+        )
+
+    async def _create(self, desired: Desired, decided: Plan) -> Plan:
+        """All objects, the pod last. One that is there is brought up to date; a pod that is there is adopted."""
+        objects = build_objects(
+            DriverRequest(
+                namespace=self._ref.namespace,
+                name=self._ref.name,
+                uid=self._ref.uid,
+                spec=self._spec,
+                allocation=_request(desired),
+                runtime_image=self._runtime_image,
+                runtime_pull_policy=self._runtime_image_pull_policy,
+                token=await self._stored_token() or secrets.token_urlsafe(32),
+                capabilities=self._capabilities,
+            )
+        )
+        self._token = None
+        created: Json = {}
+        for collection, manifest in objects.in_order():
+            if manifest is objects.pod:
+                try:
+                    created = await self._call(self._objects.create(collection, manifest))
+                except ApiConflictError:
+                    return decided
+            else:
+                path = f"{collection}/{manifest['metadata']['name']}"
+                await self._call(self._objects.apply(path, manifest, manager=MANAGER))
+        uid = created["metadata"]["uid"]
+        return replace(decided, driver=decided.driver.model_copy(update={"pod_uid": uid}))
+
+    def _measured(
+        self, before: DriverReport | None, report: DriverReport, view: PodView, desired: Desired, *, now: float
+    ) -> Measurement:
+        measured = measure(
+            before,
+            report,
+            now=now,
+            prices=Prices(),
+            desired=desired.allocation,
+            unschedulable=view.executors.unschedulable,
+        )
+        killed = view.executors.out_of_memory - self._out_of_memory
+        self._out_of_memory = view.executors.out_of_memory
+        return replace(measured, out_of_memory=max(measured.out_of_memory, len(killed)))
+
+    async def _secret(self) -> str:
+        """The token of the driver's endpoint, as its pod has it."""
+        if self._token is None:
+            self._token = await self._stored_token()
+        if self._token is None:
+            raise BackendFailedError("TokenMissing", f"secret {self._base} is gone; delete the driver pod to renew it")
+        return self._token
+
+    async def _stored_token(self) -> str | None:
+        path = f"/api/v1/namespaces/{self._ref.namespace}/secrets/{self._base}"
+        try:
+            found = await self._objects.read(path)
+        except ApiNotFoundError:
+            return None
+        except ApiRefusedError as error:
+            raise BackendRefusedError("ObjectRefused", str(error)) from error
+        encoded = (found.get("data") or {}).get("token")
+        return base64.b64decode(encoded).decode() if encoded else None
+
+    async def _call(self, call: Awaitable[T]) -> T:
+        """A call whose refusal only the job's spec, a quota or a role can mend."""
+        try:
+            return await call
+        except (ApiConflictError, ApiNotFoundError):
+            raise
+        except ApiRefusedError as error:
+            raise BackendRefusedError("ObjectRefused", str(error)) from error
+
+    def _pod_path(self, name: str) -> str:
+        return f"/api/v1/namespaces/{self._ref.namespace}/pods/{name}"
+
+    def _object_paths(self) -> list[str]:
+        """All objects but the pods, in the order in which they are made."""
+        core = f"/api/v1/namespaces/{self._ref.namespace}"
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self._ref.namespace}"
+        collections = (
+            f"{core}/serviceaccounts",
+            f"{rbac}/roles",
+            f"{rbac}/rolebindings",
+            f"{core}/secrets",
+            f"{core}/configmaps",
+            f"{core}/services",
+        )
+        return [f"{collection}/{self._base}" for collection in collections]
+
+
+def _request(desired: Desired) -> AllocationRequest:
+    return AllocationRequest.of(desired.allocation, generation=desired.generation)
+
+
+def _applied(report: DriverReport | None) -> AppliedStatus | None:
+    if report is None or report.applied is None:
+        return None
+    found = report.applied
+    return applied_status(found.allocation, generation=found.generation, time=found.time, cost_s=found.cost_seconds)
+
+
+def _reported(known: DriverStatus, report: DriverReport) -> DriverStatus:
+    """What the driver says of itself; a figure that it has not measured yet stays what it was."""
+    startup, cost = report.startup_seconds, report.restart_cost_seconds
+    return known.model_copy(
+        update={
+            "application_id": report.application_id,
+            "spark_version": report.spark_version,
+            "startup": known.startup if startup is None else format_seconds(startup),
+            "restart_cost": known.restart_cost if cost is None else format_seconds(cost),
+        }
+    )

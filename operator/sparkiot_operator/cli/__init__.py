@@ -10,6 +10,7 @@ import typer
 
 from . import policy
 from .demo import demo
+from .demo_live import demo_live
 from .dev import dev
 from .explain import explain
 from .operator import operator
@@ -42,7 +43,7 @@ def root(
     """Only the options that come before every subcommand."""
 
 
-for command in (demo, dev, operator, simulate, tournament, replay, explain, top):
+for command in (demo, demo_live, dev, operator, simulate, tournament, replay, explain, top):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
 

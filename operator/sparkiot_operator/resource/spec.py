@@ -248,7 +248,10 @@ class Tiers(Model):
 
 
 class Shuffle(Model):
-    tier: Literal["Auto"] | Tier = Field("Auto", description="Shuffle tier; Auto leaves it to the policy.")
+    tier: Literal["Auto"] | Tier = Field(
+        "Auto",
+        description="Shuffle tier; Auto leaves it to the policy. A live job has Warm and the tiers stated below.",
+    )
     compression: Literal["Auto"] | Compression = Field(
         "Auto", description="Compression of shuffle blocks; Auto leaves it to the policy."
     )

@@ -23,6 +23,10 @@ AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
 """What ``tier: Auto`` may choose: an archive answers in minutes to hours, so a user must name it."""
 
 
+LOCAL_TIERS = (Tier.WARM,)
+"""What every live job has: its executors' own disks."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpecProblem:
     """One thing that is wrong in a spec: where (``spec.scaling.executors.min``), what was found, what is allowed."""
@@ -57,11 +61,11 @@ def parse_spec(spec: Mapping[str, Any]) -> SparkIoTJobSpec:
     return parsed
 
 
-def to_job(name: str, spec: SparkIoTJobSpec) -> Job:
-    """What the decision knows of a job called ``namespace/name``."""
+def to_job(name: str, spec: SparkIoTJobSpec, *, live: bool = False) -> Job:
+    """What the decision knows of a job called ``namespace/name``. live: real Spark runs it."""
     scaling = spec.scaling
     interval = seconds(scaling.interval)
-    limits = _limits(scaling, spec, interval)
+    limits = _limits(scaling, spec, interval, live=live)
     return Job(
         name=name,
         initial=_initial(limits),
@@ -96,7 +100,7 @@ def _objectives(spec: ObjectivesSpec) -> Objectives:
     )
 
 
-def _limits(scaling: Scaling, spec: SparkIoTJobSpec, interval: float) -> Limits:
+def _limits(scaling: Scaling, spec: SparkIoTJobSpec, interval: float, *, live: bool) -> Limits:
     edge = spec.edge or Edge()
     return Limits(
         min_executors=scaling.executors.min,
@@ -104,10 +108,8 @@ def _limits(scaling: Scaling, spec: SparkIoTJobSpec, interval: float) -> Limits:
         override=scaling.executors.override,
         min_memory_mib=parse_memory(scaling.memory.min),
         max_memory_mib=parse_memory(scaling.memory.max),
-        tiers=_tiers(spec.shuffle),
-        compressions=tuple(Compression)
-        if spec.shuffle.compression == "Auto"
-        else (Compression(spec.shuffle.compression),),
+        tiers=_tiers(spec.shuffle, live=live),
+        compressions=_compressions(spec.shuffle, live=live),
         max_up_factor=scaling.scale_up.max_factor,
         max_up_step=scaling.scale_up.max_step,
         max_down_factor=scaling.scale_down.max_factor,
@@ -125,10 +127,28 @@ def _limits(scaling: Scaling, spec: SparkIoTJobSpec, interval: float) -> Limits:
     )
 
 
-def _tiers(shuffle: Shuffle) -> tuple[Tier, ...]:
+def _tiers(shuffle: Shuffle, *, live: bool) -> tuple[Tier, ...]:
     if shuffle.tier != "Auto":
         return (Tier(shuffle.tier),)
+    if live:
+        return _stated_tiers(shuffle)
     return (*AUTO_TIERS, Tier.ARCHIVE) if shuffle.tiers.archive else AUTO_TIERS
+
+
+def _compressions(shuffle: Shuffle, *, live: bool) -> tuple[Compression, ...]:
+    if shuffle.compression != "Auto":
+        return (Compression(shuffle.compression),)
+    if live and _stated_tiers(shuffle) == LOCAL_TIERS:
+        # Spark's own shuffle changes its compression by a restart only, and its default is a good one.
+        return (Compression.LZ4,)
+    return tuple(Compression)
+
+
+def _stated_tiers(shuffle: Shuffle) -> tuple[Tier, ...]:
+    """What a live job can use: local disks, and the tiers whose server or volume it names."""
+    stated = shuffle.tiers
+    found = {Tier.HOT: stated.hot, Tier.WARM: LOCAL_TIERS, Tier.COLD: stated.cold, Tier.ARCHIVE: stated.archive}
+    return tuple(tier for tier, where in found.items() if where is not None)
 
 
 def _excluded(period: ExcludedPeriodSpec) -> ExcludedPeriod:

@@ -1,0 +1,181 @@
+"""One live job from its start to its end: load, pins, restarts, and everything that can be killed.
+
+The tests build on each other: they are chapters in the life of one job, whose sink must hold each row exactly once
+after every one of them.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from support_live import LiveCluster, LiveJob
+
+from sparkiot_operator.audit import read_audit
+from sparkiot_operator.landing import steady, step
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.live]
+BASE = 20.0
+LOOKUP_MS = 20.0
+"""Of one row: at the base rate one executor is 40 % busy with look-ups, at four times the rate 160 %."""
+MEMORY = "1536Mi"
+
+
+@pytest.fixture(scope="module")
+def job(cluster: LiveCluster) -> LiveJob:
+    found = LiveJob(cluster, "city")
+    found.prepare()
+    found.apply(lookup_ms=LOOKUP_MS)
+    found.load(steady(BASE), 3600)
+    cluster.wait(found.ready, what="the job is ready")
+    return found
+
+
+def pod_uid(job: LiveJob) -> str:
+    (driver,) = job.cluster.pods(job.name, "driver")
+    return str(driver["metadata"]["uid"])
+
+
+def settled(job: LiveJob) -> None:
+    check = job.settle()
+    assert check.exactly_once, str(check)
+
+
+def executors_while(job: LiveJob, going: Callable[[], bool]) -> list[int]:
+    """Numbers of running executors, each once for as long as it held."""
+    seen: list[int] = []
+    while going():
+        if (now := job.executors()) != (seen[-1] if seen else None):
+            seen.append(now)
+        time.sleep(0.5)
+    return seen
+
+
+def test_a_load_that_rises_fourfold_gets_executors_and_gives_them_back(cluster: LiveCluster, job: LiveJob) -> None:
+    job.end_load()
+    before = pod_uid(job)
+    job.load(step(BASE, 4, 10, 60), 100)
+    seen = executors_while(job, lambda: job.loading)
+    assert max(seen) >= 3, seen
+    cluster.wait(lambda: job.executors() == 1, what="executors go back to one")
+    assert len(cluster.running_executors(job.name)) == 1
+    settled(job)
+    status = cluster.status(job.name)
+    assert pod_uid(job) == before
+    assert status["driver"]["restarts"] == 0
+    assert status["driver"]["startup"]
+
+
+def test_desired_and_applied_are_side_by_side(cluster: LiveCluster, job: LiveJob) -> None:
+    status = cluster.status(job.name)
+    desired, applied = status["allocation"], status["applied"]
+    assert applied["generation"] == desired["generation"]
+    assert (applied["executors"], applied["memory"]) == (desired["executors"], desired["memory"])
+    shown = cluster("get", "sij", job.name, "-o", "wide").splitlines()
+    assert {"EXECUTORS", "WANTED", "APPLIED", "GENERATION"} <= set(shown[0].split())
+
+
+def test_kubectl_scale_pins_executors_until_it_is_cleared(cluster: LiveCluster, job: LiveJob) -> None:
+    job.load(steady(BASE), 3600)
+    cluster("scale", "sij", job.name, "--replicas=3")
+    cluster.wait(lambda: job.executors() == 3, what="three executors run")
+    cluster(
+        "patch", "sij", job.name, "--type=json", "-p", '[{"op":"remove","path":"/spec/scaling/executors/override"}]'
+    )
+    cluster.wait(lambda: job.executors() < 3, what="the policy decides again")
+
+
+def test_a_killed_executor_is_replaced(cluster: LiveCluster, job: LiveJob) -> None:
+    cluster.wait(lambda: job.executors() == 1, what="one executor runs")
+    (old,) = [p["metadata"]["name"] for p in cluster.running_executors(job.name)]
+    cluster.kill_executor(old)
+    cluster.wait(
+        lambda: [p for p in cluster.running_executors(job.name) if p["metadata"]["name"] != old],
+        what="another executor runs",
+    )
+    settled(job)
+
+
+def test_memory_changes_by_a_restart_from_the_checkpoint(cluster: LiveCluster, job: LiveJob) -> None:
+    before = pod_uid(job)
+    job.load(steady(BASE), 3600)
+    cluster.patch(job.name, {"scaling": {"memory": {"min": MEMORY, "max": MEMORY}}})
+    cluster.wait(
+        lambda: cluster.status(job.name).get("applied", {}).get("memory") == MEMORY, what="the memory is in force"
+    )
+    cluster.wait(lambda: cluster.status(job.name)["driver"].get("restartCost"), what="the restart's cost is known")
+    cluster.wait(job.ready, what="the job is ready again")
+    settled(job)
+    (executor,) = cluster.running_executors(job.name)
+    requested = executor["spec"]["containers"][0]["resources"]["requests"]["memory"]
+    assert requested == MEMORY
+    # In the driver pod that ran before: Spark restarted, not the pod.
+    assert pod_uid(job) == before
+    # And the next decisions reckon with what was measured.
+    records = list(read_audit([cluster.folder / "audit"]))
+    assert any(r.ref.name == job.name and r.evaluation.restart_cost_s for r in records)
+
+
+def test_a_killed_driver_comes_back_from_the_checkpoint(cluster: LiveCluster, job: LiveJob) -> None:
+    before = pod_uid(job)
+    restarts = cluster.status(job.name)["driver"]["restarts"]
+    job.load(steady(BASE), 3600)
+    cluster.kill_driver(f"{job.name}-driver")
+    cluster.wait(
+        lambda: cluster.status(job.name).get("driver", {}).get("restarts") == restarts + 1, what="a restart is counted"
+    )
+    cluster.wait(job.ready, what="the job is ready again")
+    assert pod_uid(job) != before
+    settled(job)
+
+
+def test_a_killed_operator_leaves_the_job_running_and_its_successor_adopts_it(
+    cluster: LiveCluster, job: LiveJob
+) -> None:
+    before = pod_uid(job)
+    job.load(steady(BASE), 3600)
+    assert cluster.operator is not None
+    cluster.operator.end(signal.SIGKILL)
+    written = job.check().found
+    cluster.wait(lambda: job.check().found > written + BASE, what="the job goes on by itself")
+    cluster.start_operator("--audit-dir", str(cluster.folder / "audit"))
+    generation = cluster.status(job.name)["allocation"]["generation"]
+    cluster("scale", "sij", job.name, "--replicas=2")
+    cluster.wait(lambda: job.executors() == 2, what="the new operator scales it")
+    assert cluster.status(job.name)["allocation"]["generation"] > generation
+    assert pod_uid(job) == before
+    settled(job)
+
+
+def test_an_api_server_that_hangs_costs_nothing(cluster: LiveCluster, job: LiveJob, hang_s: float) -> None:
+    before, events = pod_uid(job), cluster.reasons(job.name).count("Started")
+    job.load(steady(BASE), 3600)
+    with cluster.api_stopped():
+        written = job.check().found
+        time.sleep(hang_s)
+        assert job.check().found > written + BASE * hang_s / 2, "the job ran on meanwhile"
+    cluster("scale", "sij", job.name, "--replicas=1")
+    cluster.wait(lambda: job.executors() == 1, what="the operator acts again")
+    cluster.wait(job.ready, what="the job is ready")
+    assert pod_uid(job) == before
+    assert cluster.reasons(job.name).count("Started") == events
+    settled(job)
+
+
+def test_suspend_stops_everything_and_resume_goes_on(cluster: LiveCluster, job: LiveJob) -> None:
+    job.load(steady(BASE), 3600)
+    cluster.patch(job.name, {"suspend": True})
+    cluster.wait(lambda: cluster.status(job.name)["phase"] == "Suspended", what="the job is suspended")
+    assert cluster.pods(job.name) == []
+    cluster.patch(job.name, {"suspend": False})
+    cluster.wait(job.ready, what="the job is ready again")
+    settled(job)
+
+
+def test_deletion_leaves_nothing(cluster: LiveCluster, job: LiveJob) -> None:
+    cluster("delete", "sij", job.name, "--timeout=120s")
+    assert cluster.pods(job.name) == []
+    kinds = "serviceaccounts,roles,rolebindings,secrets,configmaps,services"
+    left = cluster("get", kinds, "-l", f"sparkiot.dev/job={job.name}", "-o", "name")
+    assert left.split() == []
+    settled(job)
