@@ -20,13 +20,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def driver(handler: Handler, *, host: str = "127.0.0.1", timeout_s: float = 5.0) -> AsyncIterator[DriverClient]:
+async def driver(handler: Handler, *, timeout_s: float = 5.0) -> AsyncIterator[DriverClient]:
     """A client of a server that answers every request with ``handler``."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, host, 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
         async with open_driver_http(timeout_s) as session:
@@ -62,14 +62,14 @@ async def test_calls_are_what_the_driver_expects() -> None:
     ]
 
 
-async def test_an_ipv6_pod_is_reached() -> None:
-    if not socket.has_ipv6:
-        pytest.skip("this machine has no IPv6")
-    try:
-        async with driver(answers(200, OBSERVATION), host="::1") as client:
-            assert (await client.observation("::1", TOKEN, None)).incarnation == "a"
-    except OSError as error:
-        pytest.skip(f"this machine has no IPv6 loopback: {error}")
+async def test_the_address_of_an_ipv6_pod_stands_in_brackets() -> None:
+    """Nobody answers there, and some machines have no IPv6 at all: either way the call was one to that address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with open_driver_http(5.0) as session:
+        with pytest.raises(DriverUnreachableError, match=rf"GET http://\[::1\]:{port}/v1/observation: .*::1"):
+            await DriverClient(session, port=port).observation("::1", TOKEN, None)
 
 
 @pytest.mark.parametrize(
