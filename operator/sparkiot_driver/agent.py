@@ -1,0 +1,207 @@
+"""The runtime's part inside Spark: reports what happens, moves executors towards the wanted number, stops on demand."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from typing import Any
+
+from pyspark import SparkContext
+
+from sparkiot_driver import executors as planning
+from sparkiot_driver.channel import Channel
+from sparkiot_driver.figures import spill_of_stages
+from sparkiot_driver.sessions import Sessions, hold_waiters
+from sparkiot_driver.spark_control import SparkControl, batch_runs, checkpoint, trigger_seconds
+
+TICK_SECONDS = 1.0
+STAGES_EVERY = 10
+"""Ticks from one look at the stages to the next: their listing is long."""
+PATIENCE_SECONDS = 60.0
+"""How long an executor may take to leave gracefully."""
+SPARK_STOP_SECONDS = 15.0
+
+
+class Agent:
+    """Runs in a thread of its own beside the user's main thread."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._sessions = Sessions(
+            {
+                "started": self._measured(self._started),
+                "progress": self._measured(self._progressed),
+                "idle": self._measured(self._idle),
+                "terminated": self._measured(self._terminated),
+            }
+        )
+        self.stopping = threading.Event()
+        self._wake = threading.Event()
+        self._wanted: int | None = None
+        self._grace: float | None = None
+        self._control: SparkControl | None = None
+        self._sent: int | None = None
+        self._leaving: dict[str, float] = {}
+        self._told: set[str] = set()
+        self._progress_count: dict[str, int] = {}
+        self._ticks = 0
+        self._callback_cpu = 0.0
+
+    def start(self) -> None:
+        self._sessions.watch()
+        hold_waiters(self.stopping)
+        for target in (self._read, self._run):
+            threading.Thread(target=target, name="sparkiot" + target.__name__, daemon=True).start()
+
+    @staticmethod
+    def wait() -> None:
+        """Let the user's thread rest while the process is being stopped, which ends it."""
+        threading.Event().wait()
+
+    def _read(self) -> None:
+        for message in self._channel.messages():
+            if message["type"] == "target":
+                self._wanted = message["executors"]
+            elif message["type"] == "stop":
+                self._grace = message["graceSeconds"]
+                self.stopping.set()
+            self._wake.set()
+        os._exit(1)  # without its supervisor nobody may steer this Spark
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                self._tick()
+            except Exception as error:  # noqa: BLE001 - py4j raises many kinds while a context stops
+                self._channel.send({"type": "trouble", "message": f"{type(error).__name__}: {error}"[:500]})
+                self._control = None
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+        self._stop(self._grace or 0.0)
+
+    def _tick(self) -> None:
+        control = self._connect()
+        if control is None:
+            return
+        now, wanted = time.time(), self._wanted
+        listed = [planning.parse(summary) for summary in control.executors()]
+        active = [e for e in listed if e.active and e.id != planning.DRIVER]
+        asked_at = now if wanted is None else self._steer(control, wanted, active, now)
+        self._ticks += 1
+        message: dict[str, Any] = {
+            "type": "executors",
+            "executors": [list(executor) for executor in listed],
+            "told": sorted(self._told),
+            "wanted": wanted,
+            "askedAt": asked_at,
+            "triggers": {id_: batch_runs(query) for id_, query in self._sessions.active_queries().items()},
+            "cpuSeconds": time.thread_time() + self._callback_cpu,
+        }
+        if self._ticks % STAGES_EVERY == 1:
+            message["spills"] = spill_of_stages(control.stages())
+        self._channel.send(message)
+
+    def _steer(self, control: SparkControl, wanted: int, active: list[planning.Executor], now: float) -> float:
+        """One step towards the wanted number; when the executors that are missing were asked for."""
+        present = {executor.id for executor in active}
+        self._leaving = {id_: since for id_, since in self._leaving.items() if id_ in present}
+        changed = self._sent != wanted
+        if changed:
+            control.request_total(wanted)
+            self._sent = wanted
+            now = time.time()
+        step = planning.next_step(active, self._leaving, wanted, now, patience=PATIENCE_SECONDS)
+        for id_ in step.decommission:
+            self._told.add(id_)
+            self._leaving[id_] = now
+            control.decommission(id_)
+        for id_ in step.kill:
+            control.kill(id_)
+            self._leaving[id_] = now
+        if step.decommission or step.kill:
+            control.request_total(wanted)  # whatever Spark made of its target meanwhile
+        return now
+
+    def _connect(self) -> SparkControl | None:
+        """The context that runs now; a new one is reported."""
+        context = SparkContext._active_spark_context  # noqa: SLF001 - getOrCreate would make one
+        if context is None or getattr(context, "_jsc", None) is None:  # it is being made, or was stopped
+            self._control = None
+            return None
+        if self._control is None or self._control.context is not context:
+            self._control = SparkControl(context)
+            self._sent, self._leaving, self._told = None, {}, set()
+            self._channel.send(
+                {
+                    "type": "context",
+                    "applicationId": context.applicationId,
+                    "sparkVersion": context.version,
+                    "startedAt": context.startTime / 1000,
+                }
+            )
+        return self._control
+
+    def _started(self, event: Any) -> None:
+        id_ = str(event.id)
+        query = self._sessions.active_queries().get(id_)
+        message: dict[str, Any] = {"type": "started", "id": id_, "runId": str(event.runId), "name": event.name}
+        if query is not None:
+            message.update(triggerSeconds=trigger_seconds(query), checkpoint=checkpoint(query))
+        self._channel.send({**message, "time": time.time()})
+
+    def _progressed(self, event: Any) -> None:
+        id_ = str(event.progress.id)
+        self._progress_count[id_] = self._progress_count.get(id_, 0) + 1
+        self._channel.send({"type": "progress", "progress": json.loads(event.progress.json)})
+
+    def _idle(self, event: Any) -> None:
+        self._channel.send({"type": "idle", "id": str(event.id), "time": time.time()})
+
+    def _terminated(self, event: Any) -> None:
+        message = {"type": "terminated", "id": str(event.id), "runId": str(event.runId), "exception": event.exception}
+        self._channel.send(message)
+
+    def _measured(self, hook: Any) -> Any:
+        def call(event: Any) -> None:
+            begin = time.thread_time()
+            try:
+                hook(event)
+            finally:
+                self._callback_cpu += time.thread_time() - begin
+
+        return call
+
+    def _stop(self, grace: float) -> None:
+        """Stop all queries, each after its present batch, then Spark, then this process; each step is bounded."""
+        queries = self._sessions.active_queries() if self._connect() else {}
+        seen = dict(self._progress_count)
+        idle = not any(_safely(batch_runs, query) for query in queries.values())
+        deadline = time.time() + grace
+        stops: list[threading.Thread] = []
+        while queries:
+            for id_, query in list(queries.items()):
+                at_boundary = self._progress_count.get(id_) != seen.get(id_) or not _safely(batch_runs, query)
+                if at_boundary or time.time() > deadline:
+                    del queries[id_]
+                    stops.append(threading.Thread(target=_safely, args=(query.stop,)))
+                    stops[-1].start()
+            time.sleep(0.02)
+        for thread in stops:
+            thread.join(max(deadline - time.time(), 0) + SPARK_STOP_SECONDS)
+        self._channel.send({"type": "queriesStopped", "time": time.time(), "idle": idle})
+        if self._control is not None:
+            last = threading.Thread(target=_safely, args=(self._control.stop,), daemon=True)
+            last.start()
+            last.join(SPARK_STOP_SECONDS)
+        self._channel.send({"type": "stopped"})
+        os._exit(0)
+
+
+def _safely(function: Any, *args: Any) -> Any:
+    """What a function of a JVM that is stopping returns; None when it is gone already."""
+    try:
+        return function(*args)
+    except Exception:  # noqa: BLE001 - py4j raises many kinds, and all mean that it is gone
+        return None

@@ -1,0 +1,129 @@
+"""The HTTP endpoint that the operator and Prometheus use. It knows the protocol; what it serves is given to it."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import socket
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Dict, Tuple
+from urllib.parse import parse_qs, urlsplit
+
+MAX_BODY_BYTES = 64 * 1024
+SOCKET_TIMEOUT_SECONDS = 30
+"""Longer than the operator's poll, so that it keeps its connection."""
+JSON_TYPE = "application/json"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Answer = Tuple[int, Dict[str, Any]]
+
+
+class Service:
+    """What the endpoint serves; the supervisor implements it. Called from several threads."""
+
+    def observation(self, after: int) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def metrics(self) -> str:
+        raise NotImplementedError
+
+    def allocate(self, body: object) -> Answer:
+        raise NotImplementedError
+
+    def stop(self, grace_seconds: float) -> None:
+        raise NotImplementedError
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Listens at once; ``serve_forever`` answers."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, host: str, port: int, token: str, service: Service) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _handler(token.encode(), service))
+
+
+def _handler(token: bytes, service: Service) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version = "sparkiot"
+        sys_version = ""
+        timeout = SOCKET_TIMEOUT_SECONDS
+
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            if url.path == "/healthz":
+                self._reply(200, b"ok\n", "text/plain")
+            elif not self._authorised():
+                pass
+            elif url.path == "/v1/observation":
+                after = parse_qs(url.query).get("after", ["0"])[0]
+                if after.isdigit():
+                    self._json(200, service.observation(int(after)))
+                else:
+                    self._json(400, {"error": f"after must be a whole number, not {after!r}"})
+            elif url.path == "/metrics":
+                self._reply(200, service.metrics().encode(), METRICS_TYPE)
+            else:
+                self._json(404, {"error": f"no such path: {url.path}"})
+
+        def do_PUT(self) -> None:
+            self._with_body("/v1/allocation")
+
+        def do_POST(self) -> None:
+            self._with_body("/v1/stop")
+
+        def _with_body(self, known: str) -> None:
+            if not self._authorised():
+                return
+            if urlsplit(self.path).path != known:
+                self._json(404, {"error": f"no such path: {self.path}"}, close=True)
+                return
+            length = self.headers.get("Content-Length", "0")
+            if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+                self._json(413, {"error": f"a body has at most {MAX_BODY_BYTES} bytes and says how many"}, close=True)
+                return
+            try:
+                body = json.loads(self.rfile.read(int(length)) or b"{}")
+            except ValueError as error:
+                self._json(400, {"error": f"the body is not JSON: {error}"})
+                return
+            if known == "/v1/allocation":
+                self._json(*service.allocate(body))
+                return
+            grace = body.get("graceSeconds", 30) if isinstance(body, dict) else None
+            if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace <= 3600:
+                self._json(400, {"error": f"graceSeconds must be from 0 to 3600, not {grace!r}"})
+                return
+            service.stop(float(grace))
+            self._json(202, {"state": "Stopping"})
+
+        def _authorised(self) -> bool:
+            given = self.headers.get("Authorization", "").encode("latin-1", "replace")
+            if hmac.compare_digest(given, b"Bearer " + token):
+                return True
+            self._json(401, {"error": "the bearer token is missing or wrong"}, close=True)
+            return False
+
+        def _json(self, code: int, body: dict[str, Any], *, close: bool = False) -> None:
+            if close:  # the body was not read, so the connection cannot serve another request
+                self.close_connection = True
+            self._reply(code, json.dumps(body).encode() + b"\n", JSON_TYPE)
+
+        def _reply(self, code: int, content: bytes, content_type: str) -> None:
+            self.send_response(code)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(content)))
+            if code == 401:
+                self.send_header("WWW-Authenticate", "Bearer")
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server names it
+            """The operator polls every few seconds; its requests are no news."""
+
+    return Handler

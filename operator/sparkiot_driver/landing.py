@@ -1,0 +1,94 @@
+"""Rows that wait in a file source's folder: what lies there and is in no completed batch.
+
+Local paths only: a listing of an object store each second would cost more than it tells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Iterator
+from urllib.parse import unquote, urlparse
+
+from sparkiot_driver.progress import Source
+
+MAX_FILES = 100_000
+"""A folder with more files is not counted: the listing would hold up the observation."""
+RECENT_BATCHES = 20
+
+
+class Landing:
+    """Counts what waits for one file source of one query; keeps only names of files that still lie in the folder."""
+
+    def __init__(self, folder: str, log: str) -> None:
+        """folder, log: as URLs or paths; ``log`` is the source's log, ``<checkpoint>/sources/<number>``."""
+        self._folder = local_path(folder)
+        self._log = local_path(log)
+        self._read_until = -1
+        self._entries: dict[str, int] = {}
+        self._recent: list[tuple[int, int]] = []  # rows, files
+
+    def completed(self, source: Source) -> None:
+        """Take in a completed batch: how many rows its files held."""
+        self._read_log()
+        files = sum(source.first_log < entry <= source.last_log for entry in self._entries.values())
+        if files and source.rows:
+            self._recent = [*self._recent, (source.rows, files)][-RECENT_BATCHES:]
+
+    def backlog(self, completed_log: int) -> float | None:
+        """Rows in files after the log's entry ``completed_log``; None when it cannot be told."""
+        if self._folder is None or self._log is None:
+            return None
+        try:
+            present = _listing(self._folder)
+            self._read_log()
+        except OSError:
+            return None
+        if present is None:
+            return None
+        self._entries = {p: e for p, e in self._entries.items() if p in present or e > completed_log}
+        waiting = sum(self._entries.get(path, completed_log + 1) > completed_log for path in present)
+        if waiting == 0:
+            return 0.0
+        rows, files = sum(r for r, _ in self._recent), sum(f for _, f in self._recent)
+        return waiting * rows / files if files else None
+
+    def _read_log(self) -> None:
+        if self._log is None or not self._log.is_dir():
+            return
+        numbers = {int(p.name.split(".")[0]): p for p in self._log.iterdir() if p.name.split(".")[0].isdigit()}
+        for number in sorted(n for n in numbers if n > self._read_until):
+            for path, entry in _log_entries(numbers[number]):
+                self._entries[path] = entry
+            self._read_until = number
+
+
+def local_path(url: str) -> Path | None:
+    """The local path of a ``file:`` URL or a plain path; None for any other file system."""
+    parts = urlparse(url)
+    if parts.scheme not in ("", "file"):
+        return None
+    return Path(unquote(parts.path))
+
+
+def _listing(folder: Path) -> set[str] | None:
+    """Every file under a folder that Spark would read, or None when there are too many or the path is a pattern."""
+    if any(char in str(folder) for char in "*?[{"):
+        return None
+    found: set[str] = set()
+    for root, folders, files in os.walk(str(folder)):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        found.update(f"{root}/{name}" for name in files if not name.startswith((".", "_")))
+        if len(found) > MAX_FILES:
+            return None
+    return found
+
+
+def _log_entries(file: Path) -> Iterator[tuple[str, int]]:
+    """``(path, batch of the log)`` of a log file: a version line, then one JSON object a line."""
+    for line in file.read_text(encoding="utf-8").splitlines()[1:]:
+        entry = json.loads(line)
+        path = local_path(entry["path"])
+        if path is not None:
+            yield str(path), int(entry["batchId"])
