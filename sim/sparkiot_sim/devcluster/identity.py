@@ -61,7 +61,7 @@ class Identity:
         return identity
 
     def is_admin(self, token: str) -> bool:
-        return hmac.compare_digest(token.encode(), self.token.encode())
+        return hmac.compare_digest(token.encode(errors="replace"), self.token.encode())
 
     def service_account_token(self, account: ServiceAccount) -> str:
         claim = "/".join((account.namespace, account.name, account.uid)).encode()
@@ -74,7 +74,7 @@ class Identity:
             claim = base64.b64decode(encoded, altchars=b"-_", validate=True)
         except ValueError:
             return None
-        if not hmac.compare_digest(seal.encode(), self._seal(claim).encode()):
+        if not hmac.compare_digest(seal.encode(errors="replace"), self._seal(claim).encode()):
             return None
         return ServiceAccount(*claim.decode().split("/"))
 

@@ -62,7 +62,7 @@ def _require_started(pod: Obj, options: LogOptions) -> None:
     where = f'container "{name}" in pod "{pod["metadata"]["name"]}"'
     if options.previous and not last:
         raise bad_request(f"previous terminated {where} not found")
-    if not last and not (state.get("running") or state.get("terminated")):
+    if not last and "running" not in state and "terminated" not in state:
         reason = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
         raise bad_request(f"{where} is waiting to start: {reason}")
 

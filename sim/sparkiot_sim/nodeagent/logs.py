@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,47 +14,47 @@ _POLL_SECONDS = 0.2
 
 
 class _Tail:
-    """New lines of a file that may be rotated in between."""
+    """New lines of a file that may be rotated, or removed with its pod, while it is open here."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stack: ExitStack) -> None:
         self._path = path
-        self._older = path.with_name(f"{path.name}.1")
-        self._inode: int | None = None
-        self._offset = 0
+        self._stack = stack
+        self._file = stack.enter_context(path.open("rb"))
 
     def read(self) -> list[bytes]:
-        """Whole lines that were added since the last call; at the first call all that are kept."""
-        lines: list[bytes] = []
-        with self._path.open("rb") as file:
-            inode = os.fstat(file.fileno()).st_ino
-            if inode != self._inode:
-                if self._older.exists():
-                    with self._older.open("rb") as older:
-                        older.seek(self._offset)
-                        lines = older.readlines()
-                self._inode, self._offset = inode, 0
-            file.seek(self._offset)
-            fresh = file.readlines()
-        if fresh and not fresh[-1].endswith(b"\n"):
-            fresh.pop()  # half written
-        self._offset += sum(map(len, fresh))
-        return lines + fresh
+        """Whole lines that were added since the last call."""
+        lines = self._added()
+        with suppress(FileNotFoundError):
+            if self._path.stat().st_ino != os.fstat(self._file.fileno()).st_ino:
+                lines += self._added()  # what came between the reading and the rotation
+                self._file = self._stack.enter_context(self._path.open("rb"))
+                lines += self._added()
+        return lines
+
+    def _added(self) -> list[bytes]:
+        lines = self._file.readlines()
+        if lines and not lines[-1].endswith(b"\n"):
+            self._file.seek(-len(lines.pop()), os.SEEK_CUR)  # half written
+        return lines
 
 
 async def read(path: Path, options: LogOptions, now: datetime, running: Callable[[], bool]) -> AsyncIterator[bytes]:
     """What is in the file; to follow it, also what is added for as long as `running` holds."""
     since = None if options.since_seconds is None else now - timedelta(seconds=options.since_seconds)
     earliest = since.strftime("%Y-%m-%dT%H:%M:%S").encode() if since else b""
-    tail = _Tail(path)
-    kept = deque((line for line in tail.read() if line >= earliest), maxlen=options.tail_lines)
-    yield _shown(kept, options)
-    while options.follow:
-        alive = running()  # asked first: what was written before the end is read after it
-        if lines := tail.read():
-            yield _shown(lines, options)
-        if not alive:
-            return
-        await asyncio.sleep(_POLL_SECONDS)
+    older = path.with_name(f"{path.name}.1")
+    with ExitStack() as stack:
+        tail = _Tail(path, stack)
+        lines = (older.read_bytes().splitlines(keepends=True) if older.exists() else []) + tail.read()
+        kept = deque((line for line in lines if line >= earliest), maxlen=options.tail_lines)
+        yield _shown(kept, options)
+        while options.follow:
+            alive = running()  # asked first: what was written before the end is read after it
+            if lines := tail.read():
+                yield _shown(lines, options)
+            if not alive:
+                return
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def _shown(lines: Iterable[bytes], options: LogOptions) -> bytes:

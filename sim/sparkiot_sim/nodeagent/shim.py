@@ -95,6 +95,7 @@ def start(spec: dict[str, Any], output: int) -> int:
     failed, report = os.pipe()  # closes by itself when the program starts
     pid = os.fork()
     if pid == 0:
+        what = spec["cwd"]
         try:
             os.setsid()
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -103,9 +104,10 @@ def start(spec: dict[str, Any], output: int) -> int:
             os.dup2(output, 2)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program inherits that
             os.chdir(spec["cwd"])
+            what = spec["argv"][0]
             os.execvpe(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606
         except OSError as error:
-            os.write(report, json.dumps([error.errno, error.strerror, error.filename]).encode())
+            os.write(report, json.dumps([error.errno, error.strerror, what]).encode())
         finally:
             os._exit(127)
     os.close(report)
@@ -176,7 +178,7 @@ def run() -> None:
     try:
         main = start(spec, sink)
     except OSError as error:
-        tell(error=f"{error.strerror}: {error.filename or spec['argv'][0]}")
+        tell(error=f"{error.strerror}: {error.filename}")
         return
     os.close(sink)
     tell(pid=main)
