@@ -76,6 +76,7 @@ class Window:
         self._slo: deque[tuple[float, int, int]] = deque()
         self._batches = 0
         self._met = 0
+        self._newest: tuple[Batch, ...] = ()
         self._cost = BatchCost()
         self.capacity: float | None = None
 
@@ -94,6 +95,7 @@ class Window:
             self._measurements.popleft()
             self._sums.popleft()
         if measurement.batches:
+            self._newest = batches
             met = sum([b.latency_ms <= latency_target_ms for b in batches])
             self._slo.append((measurement.time, len(measurement.batches), met))
             self._batches += len(measurement.batches)
@@ -116,14 +118,17 @@ class Window:
 
     @property
     def last_batch(self) -> Batch | None:
-        return next((m.batches[-1] for m in reversed(self._measurements) if m.batches), None)
+        """The newest batch, however old: while one runs for long, the one before it is the best that is known."""
+        return self._newest[-1] if self._newest else None
 
     def rates(self) -> list[float]:
         return [m.rate for m in self._measurements if m.rate is not None]
 
     def latency_ms(self, quantile: float) -> float | None:
-        """Latency of the window's batches at a quantile (nearest rank); None without a batch."""
+        """Latency of the window's batches at a quantile (nearest rank); of the newest ones where a batch has been
+        running for longer than the window: an overload must not look like a missing value. None before a batch."""
         latencies = sorted([b.latency_ms for m in self._measurements for b in m.batches])
+        latencies = latencies or sorted([b.latency_ms for b in self._newest])
         return latencies[max(math.ceil(quantile * len(latencies)) - 1, 0)] if latencies else None
 
     def processing_rate(self) -> float | None:

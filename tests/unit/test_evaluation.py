@@ -214,3 +214,13 @@ def test_nothing_that_is_not_finite_ever_comes_out(values: list[dict[str, float 
     elements = e.observation.to_dict().values()
     context = (e.context.rate_mean, e.context.rate_spread, e.context.latency_ratio, e.context.budget_burn)
     assert all(v is None or math.isfinite(v) for v in (*elements, *context, e.processing_rate))
+
+
+def test_a_batch_that_outlasts_the_window_leaves_the_latency_known() -> None:
+    """Else a job would be held just when it is overloaded."""
+    window = Window(metrics_s=30, slo_s=3600)
+    window.add(measurement(NOW, batches=(Batch(NOW, 10, 2.0, 3000.0),)), latency_target_ms=1000)
+    for step in range(1, 10):
+        window.add(measurement(NOW + 10 * step, batches=()), latency_target_ms=1000)
+    assert window.latency_ms(0.95) == 3000.0
+    assert window.last_batch == Batch(NOW, 10, 2.0, 3000.0)

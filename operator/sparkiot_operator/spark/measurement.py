@@ -45,6 +45,7 @@ def measure(
         running=executors.running,
         pending=executors.pending,
         unschedulable=unschedulable,
+        temperature=_reread(report),
         cost_per_hour=_cost_per_hour(since, report, prices, applied or desired),
         trigger_interval_s=_slowest(active),
         batches=_batches(since, report, shift=now - report.time),
@@ -101,6 +102,17 @@ def _per_batch(since: DriverReport | None, report: DriverReport, total: str, *, 
         if size is not None and batches:
             return size / batches / BYTES_PER_MB if size or zero_is_known else None
     return None
+
+
+def _reread(report: DriverReport) -> float | None:
+    """Share of the shuffle blocks that are read more often than once, as retries and replays do; None before a batch.
+
+    Every block is read once by the stage after it. Where nothing is shuffled, nothing is read again.
+    """
+    written, read = report.totals.shuffle_write_bytes, report.totals.shuffle_read_bytes
+    if not report.totals.batches or written is None or read is None:
+        return None
+    return min(max(read / written - 1, 0.0), 1.0) if written else 0.0
 
 
 def _cpu(since: DriverReport | None, report: DriverReport) -> float | None:
