@@ -38,7 +38,13 @@ def application_of(spec: SparkIoTJobSpec) -> Application:
 
 
 def allocation_request(**changes: Any) -> AllocationRequest:
-    fields: Json = {"generation": 1, "executors": 2, "memory_mib": 2048, "tier": Tier.WARM, "compression": Compression.LZ4}
+    fields: Json = {
+        "generation": 1,
+        "executors": 2,
+        "memory_mib": 2048,
+        "tier": Tier.WARM,
+        "compression": Compression.LZ4,
+    }
     return AllocationRequest(**fields | changes)
 
 
