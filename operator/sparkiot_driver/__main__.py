@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     if not Path(arguments[0]).is_file():
         message = f"the image has no file {arguments[0]}: correct spec.application.mainApplicationFile"
         return _end(Ending(CONFIGURATION, "MainFileNotFound", message), termination_log)
-    supervisor = Supervisor(settings, arguments)
+    supervisor = Supervisor(settings, [str(Path(arguments[0]).resolve()), *arguments[1:]])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: supervisor.terminate())
     return _end(supervisor.run(), termination_log)

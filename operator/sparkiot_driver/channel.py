@@ -21,7 +21,7 @@ def _short(path: Path) -> Iterator[str]:
     """Another name of a socket: the kernel takes 107 bytes, and folders of pods have longer names."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield "/proc/self/fd/%d/%s" % (folder, path.name)
+        yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
 

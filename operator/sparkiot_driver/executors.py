@@ -10,6 +10,7 @@ JSON = Mapping[str, Any]
 DRIVER = "driver"
 RESERVED_BYTES = 300 * 2**20
 """What Spark keeps of each heap for itself (UnifiedMemoryManager)."""
+MAX_REASON = 1000
 _OUT_OF_MEMORY = re.compile(r"OOMKilled|OutOfMemoryError|(?:exit ?code|exited with code):? ?52\b", re.IGNORECASE)
 
 
@@ -51,7 +52,7 @@ def parse(summary: JSON) -> Executor:
         cores=summary["totalCores"],
         registered_at=summary["addTime"] / 1000,
         removed_at=removed / 1000 if removed else None,
-        reason=summary.get("removeReason") or "",
+        reason=" ".join((summary.get("removeReason") or "").split())[:MAX_REASON],
         active_tasks=summary["activeTasks"],
         blocks=summary["rddBlocks"],
         memory_used=summary["memoryUsed"],

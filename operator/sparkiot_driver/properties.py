@@ -11,6 +11,8 @@ Properties = Dict[str, str]
 
 MIN_HEAP_MIB = 450
 """Spark refuses a smaller executor heap: 1.5 times the 300 MiB that it reserves (UnifiedMemoryManager)."""
+MAX_PREFIX = 47
+"""Characters that Spark allows in spark.kubernetes.executor.podNamePrefix."""
 DECOMMISSION = {"spark.decommission.enabled": "true", "spark.storage.decommission.enabled": "true"}
 """Without these an executor that is told to go does not."""
 _SIZE = re.compile(r"([0-9]+)\s*([kmgtp]?)b?$", re.IGNORECASE)
@@ -58,6 +60,12 @@ def memory_split(memory_mib: int, properties: Mapping[str, str], *, factor: floa
             f"{python} MiB for Python and {off_heap} MiB off-heap; Spark needs {MIN_HEAP_MIB} MiB: raise the memory"
         )
     return Memory(heap, overhead)
+
+
+def executor_prefix(job: str, unique: str) -> str:
+    """Start of the names of one start's executor pods: they never meet those of an earlier start."""
+    room = MAX_PREFIX - len(unique) - 1
+    return f"{job.replace('.', '-')[:room].rstrip('-')}-{unique}"
 
 
 def start_properties(

@@ -82,6 +82,15 @@ def hold_waiters(stopping: threading.Event) -> None:
 
         return wait
 
+    is_active = streaming.StreamingQuery.isActive.fget
+
+    def active(query: Any) -> bool:
+        runs = bool(is_active(query))
+        if not runs and stopping.is_set():
+            threading.Event().wait()
+        return runs
+
+    streaming.StreamingQuery.isActive = property(active)
     streaming.StreamingQuery.awaitTermination = held(streaming.StreamingQuery.awaitTermination)
     manager = streaming.StreamingQueryManager
     manager.awaitAnyTermination = held(manager.awaitAnyTermination)

@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from sparkiot_driver import exposition, failure, kubeapi, properties, usage
@@ -23,6 +24,8 @@ log = logging.getLogger("sparkiot_driver")
 FINISHED, FAILED, CONFIGURATION, TERMINATED = 0, 1, 78, 143
 TOO_MANY_EXECUTORS_FAILED = 11
 """Spark's own exit code for it (SparkExitCode.EXCEED_MAX_EXECUTOR_FAILURES)."""
+SOCKET = "runner.sock"
+"""Relative to the work folder, where both ends run: Linux takes 107 bytes for a socket's path, and folders are long."""
 LOOK_SECONDS = 0.2
 RECOVERY_SECONDS = 180.0
 """How long a restarted Spark may take until a query runs again."""
@@ -59,7 +62,6 @@ class Supervisor(Service):
         self._terminated = False
         self._starts = 0
         self._asked_at = time.monotonic()
-        self._socket = config.work / "runner.sock"
 
     def terminate(self) -> None:
         """SIGTERM: stop at a batch boundary, in time for the pod's grace period."""
@@ -69,7 +71,8 @@ class Supervisor(Service):
     def run(self) -> Ending:
         """Until the application ends, fails, or is stopped."""
         endpoint = Endpoint(self._config.pod_ip, self._config.job.port, self._config.token, self)
-        listener = Listener(self._socket)
+        os.chdir(self._config.work)
+        listener = Listener(Path(SOCKET))
         self._read_api()
         for target, args in ((endpoint.serve_forever, ()), (self._serve_runner, (listener,)), (self._fall_back, ())):
             threading.Thread(target=target, args=args, daemon=True).start()
@@ -118,7 +121,7 @@ class Supervisor(Service):
             pod_name=config.pod_name,
             api_url=self._api.url if self._api else "",
             executor_template=config.executor_template,
-            executor_prefix=f"{config.job.name[:40].rstrip('-.')}-{secrets.token_hex(4)}",
+            executor_prefix=properties.executor_prefix(config.job.name, secrets.token_hex(4)),
         )
         effective = properties.start_properties(
             config.base, allocation, memory, place, tiers=config.job.tiers, compressions=config.job.compressions
@@ -128,7 +131,7 @@ class Supervisor(Service):
         self._report.start(heap_bytes=memory.heap_mib << 20, restart=restart, now=time.time())
         log.info("Spark starts with %s", allocation)
         try:
-            environ = environment(os.environ, str(self._socket), config.job.spark_version)
+            environ = environment(os.environ, SOCKET, config.job.spark_version)
             return Child(file, self._application, environ=environ, work=config.work)
         except (NoSparkError, OSError) as error:
             raise Ending(CONFIGURATION, "InvalidConfiguration", str(error)) from error

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sparkiot_driver.executors import Executor, Requests, least_useful, memory_percent, next_step, parse
 from sparkiot_driver.figures import ExecutorFigures, Growing, spill_of_stages
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sparkiot_driver.landing import Landing
 from sparkiot_driver.progress import latency, parse, told_backlog
 from sparkiot_driver.queries import KEPT_QUERIES, Queries

@@ -5,12 +5,14 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sparkiot_driver.allocation import Allocation
 from sparkiot_driver.properties import (
     MIN_HEAP_MIB,
     Memory,
     Place,
     UnusableMemoryError,
+    executor_prefix,
     memory_split,
     parse,
     render,
@@ -19,7 +21,7 @@ from sparkiot_driver.properties import (
 
 PLACE = Place("10.0.0.7", "city-driver", "https://[fd00::1]:443", "/etc/sparkiot/executor-template.json", "city-1a2b")
 WANTED = Allocation(generation=4, executors=3, memory_mib=2048, tier="Hot", compression="ZSTD")
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
 @given(st.dictionaries(TEXT.filter(bool), TEXT, max_size=5))
@@ -30,7 +32,10 @@ def test_what_is_written_is_read_back(properties: dict[str, str]) -> None:
 
 
 def test_the_file_is_read_as_java_reads_it() -> None:
-    text = "# note\n! note\n\n a = 1 \nb:2\nc 3\nd\\ e\\=f = x\\ty\\\\\ng = one, \\\n   two\nh\ni=\\u00e9\\ud83d\\ude00\nj = = k\n"
+    text = (
+        "# note\n! note\n\n a = 1 \nb:2\nc 3\nd\\ e\\=f = x\\ty\\\\\n"
+        "g = one, \\\n   two\nh\ni=\\u00e9\\ud83d\\ude00\nj = = k\n"
+    )
     assert parse(text) == {
         "a": "1 ",
         "b": "2",
@@ -101,6 +106,12 @@ def test_a_start_on_kubernetes() -> None:
         "spark.kubernetes.executor.podNamePrefix": "city-1a2b",
         "spark.kubernetes.executor.podTemplateFile": "/etc/sparkiot/executor-template.json",
     }
+
+
+def test_names_of_executor_pods_fit_and_differ_by_start() -> None:
+    assert executor_prefix("city.traffic", "1a2b3c4d") == "city-traffic-1a2b3c4d"
+    assert executor_prefix("a" * 37 + "-" + "b" * 60, "1a2b3c4d") == "a" * 37 + "-1a2b3c4d"
+    assert len(executor_prefix("a" * 200, "1a2b3c4d")) == 47
 
 
 def test_a_stated_master_gets_nothing_of_kubernetes() -> None:
