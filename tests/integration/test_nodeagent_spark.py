@@ -29,8 +29,10 @@ def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
         yield Node(tmp_path / "kubeconfig", cluster)
 
 
-def seen(node: Node, line: str) -> bool:
-    return line in node.kubectl("logs", "driver").splitlines()
+def registered(node: Node) -> str:
+    """The executors that the driver has last reported, joined by commas."""
+    lines = [line for line in node.kubectl("logs", "driver").splitlines() if line.startswith("executors ")]
+    return lines[-1].removeprefix("executors ") if lines else ""
 
 
 def ready(pods: dict[str, Obj]) -> list[str]:
@@ -51,23 +53,23 @@ def test_executors_come_and_go(node: Node, tmp_path: Path) -> None:
 
     node.apply(*account("default", rules=RULES), *driver("default", IMAGE, str(orders)))
     node.until("the driver starts", lambda: node.pod("driver")["status"]["phase"] == "Running")
-    node.until("one executor", lambda: seen(node, "executors 1"))
+    node.until("one executor", lambda: registered(node) == "1")
     order("total 2")
-    node.until("two executors", lambda: seen(node, "executors 1,2"))
+    node.until("two executors", lambda: registered(node) == "1,2")
     pods = node.pods(EXECUTORS)
     assert len(ready(pods)) == 2
     assert {pod["metadata"]["ownerReferences"][0]["name"] for pod in pods.values()} == {"driver"}
     order("count")
-    node.until("work on executors", lambda: seen(node, "counted 999000"))
+    node.until("work on executors", lambda: "counted 999000" in node.kubectl("logs", "driver").splitlines())
     assert "Finished task" in node.kubectl("logs", next(iter(pods)))
 
     order("decommission 2")
     (left,) = node.until("the second pod's end", lambda: (found := node.pods(EXECUTORS)) and len(found) == 1 and found)
-    node.until("executor 2 has left Spark", lambda: node.kubectl("logs", "driver").rstrip().endswith("executors 1"))
+    node.until("executor 2 has left Spark", lambda: registered(node) == "1")
     order("total 1")  # decommissioning has lowered Spark's own target
 
     java_of(node.pods(EXECUTORS)[left]).send_signal(signal.SIGKILL)
-    node.until("another executor", lambda: seen(node, "executors 3"))
+    node.until("another executor", lambda: registered(node) == "3")
 
     (last,) = ready(node.pods(EXECUTORS))
     java = java_of(node.pods(EXECUTORS)[last])

@@ -24,7 +24,7 @@ def _object(**properties: Obj) -> Obj:
     return {"type": "object", "properties": properties}
 
 
-_TEXT, _NUMBER, _ANY = {"type": "string"}, {"type": "integer"}, {"type": "object"}
+_TEXT, _ANY = {"type": "string"}, {"type": "object"}
 _TEXTS = {"type": "array", "items": _TEXT}
 _NAME = {"type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
 _NAMED = {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}
@@ -57,6 +57,7 @@ _CONTAINER = {
         },
     },
 }
+_STATE = _object(waiting=_ANY, running=_ANY, terminated=_ANY)
 _CONTAINERS: Obj = {"type": "array", "items": _CONTAINER}
 _SPEC = {
     "type": "object",
@@ -72,7 +73,9 @@ _SPEC = {
         "automountServiceAccountToken": {"type": "boolean"},
     },
 }
-_MANIFEST = StructuralSchema({"type": "object", "required": ["spec"], "properties": {"spec": _SPEC}})
+_STATUSES = {"type": "array", "items": {"type": "object", "required": ["name"], "properties": {"state": _STATE}}}
+_STATUS = _object(phase=_TEXT, containerStatuses=_STATUSES, initContainerStatuses=_STATUSES)
+_MANIFEST = StructuralSchema({"type": "object", "required": ["spec"], "properties": {"spec": _SPEC, "status": _STATUS}})
 _DEFAULTS = {
     "restartPolicy": "Always",
     "terminationGracePeriodSeconds": DEFAULT_GRACE_SECONDS,
@@ -81,8 +84,9 @@ _DEFAULTS = {
 
 
 def admit(pod: Obj) -> None:
-    """Checks a pod's specification and fills in defaults. Raises ApiError 422 that lists what is wrong."""
-    errors = _MANIFEST.validate({"spec": pod.get("spec")}, None) or _check(pod["spec"])
+    """Checks a pod and fills in defaults. Raises ApiError 422 that lists what is wrong."""
+    checked = {key: pod[key] for key in ("spec", "status") if pod.get(key) is not None}
+    errors = _MANIFEST.validate(checked, None) or _check(pod["spec"])
     if errors:
         raise invalid("Pod", "", str(pod["metadata"].get("name", "")), errors)
     for key, value in _DEFAULTS.items():

@@ -142,8 +142,8 @@ class NodeAgent:
             if current is not None and current.uid == record.uid:
                 try:
                     self._sync_one(current.load())
-                except ApiError as error:
-                    log.warning("pod %s/%s: %s", *record.key, error)
+                except Exception:  # one odd pod must not stop the others
+                    log.exception("pod %s/%s cannot be handled", *record.key)
 
     def _sync_one(self, pod: Obj) -> None:
         meta = pod["metadata"]

@@ -22,7 +22,7 @@ from sparkiot_sim.nodeagent.command import (
 from sparkiot_sim.nodeagent.config import ACCOUNT_FOLDER, ConfigError, PodConfig, mounts
 from sparkiot_sim.nodeagent.images import Runtime
 from sparkiot_sim.nodeagent.memory import MemoryGuard
-from sparkiot_sim.nodeagent.probes import Probe
+from sparkiot_sim.nodeagent.probes import Probe, ProbeError
 from sparkiot_sim.nodeagent.process import Exit, Process, StartError
 from sparkiot_sim.nodeagent.status import MESSAGE_BYTES, ContainerState
 
@@ -199,7 +199,10 @@ class Container:
 
     async def _probe(self, process: Process) -> None:
         async def execute(command: list[str], seconds: float) -> int:
-            return (await self._execute(command, seconds)).code
+            try:
+                return (await self._execute(command, seconds)).code
+            except (StartError, ConfigError) as error:
+                raise ProbeError(str(error)) from error
 
         def ready(ok: bool, why: str) -> None:
             if not ok:

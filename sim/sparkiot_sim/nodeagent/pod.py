@@ -72,6 +72,7 @@ class PodWorker:
         finally:
             if self._kill_at:
                 self._kill_at.cancel()
+            self._kill()  # whatever an error on the way has left running
         self.state.ended = True
         self._report()
 
