@@ -71,7 +71,7 @@ def main() -> None:
             time.sleep(lookup_s)
         return f"district-{zlib.crc32(device.encode()) % DISTRICTS}"
 
-    lookup = functions.udf(district, "string")
+    lookup = functions.udf(district, "string", useArrow=False)  # Arrow needs packages that an image may lack
 
     def write_batch(batch: DataFrame, number: int) -> None:
         # Spread before the lookup: a landing file is one partition, and would keep all but one executor idle.
