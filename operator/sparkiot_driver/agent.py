@@ -31,10 +31,10 @@ class Agent:
         self._channel = channel
         self._sessions = Sessions(
             {
-                "started": self._measured(self._started),
-                "progress": self._measured(self._progressed),
-                "idle": self._measured(self._idle),
-                "terminated": self._measured(self._terminated),
+                "started": self._started,
+                "progress": self._progressed,
+                "idle": self._idle,
+                "terminated": self._terminated,
             }
         )
         self.stopping = threading.Event()
@@ -47,7 +47,7 @@ class Agent:
         self._told: set[str] = set()
         self._progress_count: dict[str, int] = {}
         self._ticks = 0
-        self._callback_cpu = 0.0
+        self._thread_cpu: dict[int, float] = {}
 
     def start(self) -> None:
         self._sessions.watch()
@@ -90,6 +90,7 @@ class Agent:
         active = [e for e in listed if e.active and e.id != planning.DRIVER]
         asked_at = now if wanted is None else self._steer(control, wanted, active, now)
         self._ticks += 1
+        self._account()
         message: dict[str, Any] = {
             "type": "executors",
             "executors": [list(executor) for executor in listed],
@@ -97,7 +98,7 @@ class Agent:
             "wanted": wanted,
             "askedAt": asked_at,
             "triggers": {id_: batch_runs(query) for id_, query in self._sessions.active_queries().items()},
-            "cpuSeconds": time.thread_time() + self._callback_cpu,
+            "cpuSeconds": sum(tuple(self._thread_cpu.values())),
         }
         if self._ticks % STAGES_EVERY == 1:
             message["spills"] = spill_of_stages(control.stages())
@@ -155,23 +156,19 @@ class Agent:
         id_ = str(event.progress.id)
         self._progress_count[id_] = self._progress_count.get(id_, 0) + 1
         self._channel.send({"type": "progress", "progress": json.loads(event.progress.json)})
+        self._account()
 
     def _idle(self, event: Any) -> None:
         self._channel.send({"type": "idle", "id": str(event.id), "time": time.time()})
+        self._account()
 
     def _terminated(self, event: Any) -> None:
         message = {"type": "terminated", "id": str(event.id), "runId": str(event.runId), "exception": event.exception}
         self._channel.send(message)
 
-    def _measured(self, hook: Any) -> Any:
-        def call(event: Any) -> None:
-            begin = time.thread_time()
-            try:
-                hook(event)
-            finally:
-                self._callback_cpu += time.thread_time() - begin
-
-        return call
+    def _account(self) -> None:
+        """The calling thread, the agent's or the one of Spark's listener, works for us alone."""
+        self._thread_cpu[threading.get_ident()] = time.thread_time()
 
     def _stop(self, grace: float) -> None:
         """Stop all queries, each after its present batch, then Spark, then this process; each step is bounded."""

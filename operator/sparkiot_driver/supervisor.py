@@ -77,15 +77,19 @@ class Supervisor(Service):
         for target, args in ((endpoint.serve_forever, ()), (self._serve_runner, (listener,)), (self._fall_back, ())):
             threading.Thread(target=target, args=args, daemon=True).start()
         try:
-            while True:
+            while self._stop_grace is None:
                 self._one_start()
+            return self._done(Ending(TERMINATED if self._terminated else FINISHED))
         except Ending as ending:
-            self._report.state = "Finished" if ending.code in (FINISHED, TERMINATED) else "Failed"
-            self._report.message = ending.message or None
-            return ending
+            return self._done(ending)
+
+    def _done(self, ending: Ending) -> Ending:
+        self._report.state = "Finished" if ending.code in (FINISHED, TERMINATED) else "Failed"
+        self._report.message = ending.message or None
+        return ending
 
     def _one_start(self) -> None:
-        """Start Spark and stay with it until it is to start anew. Raises Ending."""
+        """Start Spark and stay with it until it was stopped, for good or to start anew. Raises Ending."""
         restart, self._starts = self._starts > 0, self._starts + 1
         had_query = self._report.had_query if restart else False
         child = self._start(restart)
@@ -100,8 +104,10 @@ class Supervisor(Service):
                 if self._stop_grace is not None:
                     self._report.state = "Stopping"
                     self._stop(child, self._stop_grace)
-                    raise Ending(TERMINATED if self._terminated else FINISHED)
+                    return
                 if had_query and age > RECOVERY_SECONDS and not self._report.had_query:
+                    child.kill()
+                    self._delete_executors()
                     raise Ending(FAILED, "RestartFailed", f"no query ran within {RECOVERY_SECONDS:.0f} s of a restart")
                 if self._keeper.needs_restart and (self._report.has_active_query or age > SETTLING_SECONDS):
                     self._report.state = "Restarting"
