@@ -1,17 +1,41 @@
 """Child processes of a command: started with a log file each, watched, and stopped by their pid."""
 
+import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+PR_SET_PDEATHSIG = 1
+"""From Linux' <sys/prctl.h>."""
 POLL_S = 0.05
 TAIL_LINES = 15
+
+
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that children are stopped and not left behind."""
+
+    def interrupt(_: int, __: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: Linux sends it SIGTERM when its parent dies, even of SIGKILL."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ProcessFailedError(Exception):
@@ -39,7 +63,12 @@ class Child:
         with self.log.open("wb") as output:
             # A session of its own: Ctrl-C reaches the parent only, which then stops its children in order.
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
-                self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment, start_new_session=True
+                self._command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - started before this process has a second thread
             )
         return self
 

@@ -49,7 +49,7 @@ def demo(
     """Start an embedded cluster, the operator and three jobs; play a day of load in about a minute."""
     from sparkiot_operator import demo as parts
     from sparkiot_operator.offline import OfflineError
-    from sparkiot_operator.processes import Child, ProcessFailedError
+    from sparkiot_operator.processes import Child, ProcessFailedError, ended_by_sigterm
     from sparkiot_sim.trace import TraceError
 
     files = parts.Folder(folder)
@@ -66,6 +66,7 @@ def demo(
     health = f"http://127.0.0.1:{parts.free_port()}"
     try:
         with (
+            ended_by_sigterm(),
             Child(_dev_arguments(files), log=files.cluster_log) as cluster,
             contextlib.ExitStack() as stack,
         ):

@@ -35,7 +35,7 @@ def demo_live(
     """Run one real Spark job on an embedded cluster, raise its load fourfold, and let it fall again."""
     from sparkiot_operator import live_demo as parts
     from sparkiot_operator.demo import answers, free_port
-    from sparkiot_operator.processes import Child, ProcessFailedError
+    from sparkiot_operator.processes import Child, ProcessFailedError, ended_by_sigterm
 
     if missing := parts.missing_packages():
         fail(f"not installed: {', '.join(missing)}; pip install 'sparkiot[spark]' brings Spark and a Java runtime")
@@ -47,6 +47,7 @@ def demo_live(
     port = free_port()
     try:
         with (
+            ended_by_sigterm(),
             Child(_dev_arguments(files), log=files.cluster_log, stop_s=STOP_S) as cluster,
             contextlib.ExitStack() as stack,
         ):
@@ -127,7 +128,7 @@ class _Play:
 
         load, stop = Load(self._files.landing), threading.Event()
         thread = load.start(stop)
-        console.print(LINE.format("second", "rows/s", "backlog", "wanted", "running", "latency", "last decision"))
+        console.print(LINE.format("second", "rows/s", "backlog", "wanted", "running", "latency", "last change"))
         said = float("-inf")
         try:
             while thread.is_alive():
@@ -214,7 +215,7 @@ def _line(elapsed: float, rate: float, status: Json) -> str:
         (status.get("allocation") or {}).get("executors"),
         status.get("replicas"),
         latency.get("observed"),
-        decision.get("message"),
+        " ".join([decision.get("reason", "–"), *decision.get("clamps", [])]),
     )
     return LINE.format(f"{elapsed:.0f}", f"{rate:.0f}", *("–" if cell is None else cell for cell in cells))
 
