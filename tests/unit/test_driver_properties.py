@@ -94,6 +94,7 @@ def test_a_start_on_kubernetes() -> None:
         "spark.app.name": "city",
         "spark.decommission.enabled": "false",
         "spark.storage.decommission.enabled": "true",
+        "spark.storage.decommission.replicationReattemptInterval": "2s",
         "spark.local.dir": "/ram",
         "spark.io.compression.codec": "zstd",
         "spark.executor.instances": "3",
