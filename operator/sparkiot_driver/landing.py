@@ -27,17 +27,21 @@ class Landing:
         self._log = local_path(log)
         self._read_until = -1
         self._entries: dict[str, int] = {}
-        self._recent: list[tuple[int, int]] = []  # rows, files
+        self._recent: list[tuple[int, int]] = []  # rows, bytes
 
     def completed(self, source: Source) -> None:
-        """Take in a completed batch: how many rows its files held."""
+        """Take in a completed batch: how many rows its files held. Nothing is learned from files that are gone."""
         self._read_log()
-        files = sum(source.first_log < entry <= source.last_log for entry in self._entries.values())
-        if files and source.rows:
-            self._recent = [*self._recent, (source.rows, files)][-RECENT_BATCHES:]
+        files = [path for path, entry in self._entries.items() if source.first_log < entry <= source.last_log]
+        try:
+            size = sum(os.stat(path).st_size for path in files)
+        except OSError:
+            return
+        if size and source.rows:
+            self._recent = [*self._recent, (source.rows, size)][-RECENT_BATCHES:]
 
     def backlog(self, completed_log: int) -> float | None:
-        """Rows in files after the log's entry ``completed_log``; None when it cannot be told."""
+        """Rows in files after the log's entry ``completed_log``, by their size; None when it cannot be told."""
         if self._folder is None or self._log is None:
             return None
         try:
@@ -48,11 +52,11 @@ class Landing:
         if present is None:
             return None
         self._entries = {p: e for p, e in self._entries.items() if p in present or e > completed_log}
-        waiting = sum(self._entries.get(path, completed_log + 1) > completed_log for path in present)
-        if waiting == 0:
+        waiting = [size for path, size in present.items() if self._entries.get(path, completed_log + 1) > completed_log]
+        if not waiting:
             return 0.0
-        rows, files = sum(r for r, _ in self._recent), sum(f for _, f in self._recent)
-        return waiting * rows / files if files else None
+        rows, seen = sum(r for r, _ in self._recent), sum(s for _, s in self._recent)
+        return sum(waiting) * rows / seen if seen else None
 
     def _read_log(self) -> None:
         if self._log is None or not self._log.is_dir():
@@ -72,14 +76,16 @@ def local_path(url: str) -> Path | None:
     return Path(unquote(parts.path))
 
 
-def _listing(folder: Path) -> set[str] | None:
-    """Every file under a folder that Spark would read, or None when there are too many or the path is a pattern."""
+def _listing(folder: Path) -> dict[str, int] | None:
+    """Size of every file under a folder that Spark would read; None when they are too many or it is a pattern."""
     if any(char in str(folder) for char in "*?[{"):
         return None
-    found: set[str] = set()
+    found: dict[str, int] = {}
     for root, folders, files in os.walk(str(folder)):
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-        found.update(f"{root}/{name}" for name in files if not name.startswith((".", "_")))
+        for name in files:
+            if not name.startswith((".", "_")):
+                found[f"{root}/{name}"] = os.stat(f"{root}/{name}").st_size
         if len(found) > MAX_FILES:
             return None
     return found

@@ -117,7 +117,7 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
             yield Event(after.reason, after.message, warning=after.reason not in EXPECTED)
 
 
-SILENT = frozenset({"Suspended", "Completed", "Starting", "Stopping"})
+SILENT = frozenset({"Suspended", "Completed", "Starting", "DriverStarting", "Stopping"})
 """Reasons of not being ready that the phase already tells, or that last a moment."""
 EXPECTED = frozenset({"SpecChanged", "Restarting"})
 """Reasons of not being ready that somebody asked for."""

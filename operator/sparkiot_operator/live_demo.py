@@ -86,6 +86,7 @@ def job(folder: Folder, *, policy: str, spark_version: str) -> Json:
                     *("--sink", str(folder.sink)),
                     *("--checkpoint", str(folder.checkpoint)),
                     *("--trigger", "2 seconds"),
+                    *("--partitions", "4"),
                     *("--lookup-ms", f"{LOOKUP_MS:g}"),
                 ],
                 "checkpointLocation": str(folder.checkpoint),
@@ -96,7 +97,7 @@ def job(folder: Folder, *, policy: str, spark_version: str) -> Json:
             "scaling": {
                 "interval": "4s",
                 "metricsWindow": "16s",
-                "executors": {"min": 1, "max": 5},
+                "executors": {"min": 1, "max": 4},
                 "memory": {"min": "1Gi", "max": "1Gi"},
                 "scaleDown": {"stabilization": "16s", "cooldown": "4s"},
             },

@@ -96,7 +96,7 @@ def test_files_that_no_completed_batch_holds_are_the_backlog(tmp_path: Path) -> 
     folder.mkdir()
     log.mkdir(parents=True)
     for number in range(6):
-        (folder / f"{number}.json").write_text("")
+        (folder / f"{number}.json").write_text("x" * (200 if number == 5 else 100))
     (folder / "_hidden").write_text("")
 
     def entry(name: str, batch: int) -> str:
@@ -112,10 +112,11 @@ def test_files_that_no_completed_batch_holds_are_the_backlog(tmp_path: Path) -> 
         "numInputRows": 30,
     }
     landing.completed(parse(event(source=described)).sources[0])
-    assert landing.backlog(0) == 60
+    # 15 rows in 100 bytes, and what waits are three files of 100 and one of 200.
+    assert landing.backlog(0) == 75
     (log / "1").write_text("v1\n" + entry("2.json", 1))
-    assert landing.backlog(0) == 60, "a batch that is planned but not completed is still to do"
-    assert landing.backlog(1) == 45
+    assert landing.backlog(0) == 75, "a batch that is planned but not completed is still to do"
+    assert landing.backlog(1) == 60
     assert Landing("s3a://bucket/in", f"file:{log}").backlog(0) is None
 
 

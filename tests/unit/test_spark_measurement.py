@@ -120,12 +120,17 @@ def test_a_backlog_of_an_earlier_time_counts_until_then() -> None:
 
 
 def test_an_idle_source_has_a_rate_of_zero_and_a_hanging_query_has_none() -> None:
-    def at(time: float, arrived_until: float) -> DriverReport:
-        query = wire_query(backlogRows=0)
-        return report(time, queries=[query], totals={"rows": 100, "arrivedUntil": arrived_until})
+    def at(time: float, arrived_until: float, **query: Any) -> DriverReport:
+        queries = [wire_query(**{"backlogRows": 0, **query})]
+        return report(time, queries=queries, totals={"rows": 100, "arrivedUntil": arrived_until})
 
     assert look(at(990.0, 988.0), at(1000.0, 999.0)).rate == 0.0
-    assert look(at(990.0, 988.0), at(1000.0, 988.0)).rate is None
+    # Spark tells only every ten seconds that it found nothing.
+    assert look(at(990.0, 988.0), at(1000.0, 988.0)).rate == 0.0
+    assert look(at(990.0, 988.0, backlogRows=None), at(1000.0, 988.0, backlogRows=None)).rate == 0.0
+    busy = {"batchRunningSeconds": 11.0}
+    assert look(at(990.0, 988.0, **busy), at(1000.0, 988.0, **busy)).rate is None
+    assert look(at(990.0, 988.0, backlogRows=5), at(1000.0, 988.0, backlogRows=5)).rate is None
 
 
 def test_another_incarnation_starts_anew() -> None:

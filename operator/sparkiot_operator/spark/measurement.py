@@ -64,16 +64,23 @@ def _rate(since: DriverReport | None, report: DriverReport) -> float | None:
     its own: then, and without any backlog, nothing is known before the next batch.
     """
     rows = _grown(since, report, "rows")
-    if since is None or rows is None:
+    if since is None or rows is None or report.time <= since.time:
         return None
     before, after = _backlog(_active(since)), _backlog(_active(report))
+    if not rows and after == before and not _grown(since, report, "arrived_until"):
+        # A query that hangs in its batch shows the same figures as one without input.
+        return 0.0 if _idle(since) and _idle(report) else None
     if before is None or after is None:
         elapsed = _grown(since, report, "arrived_until")
         return rows / elapsed if elapsed else None
-    if not rows and after == before and not _grown(since, report, "arrived_until"):
-        return None  # a query that hangs in its batch looks just like one without input
     elapsed = _backlog_time(report) - _backlog_time(since)
     return max(rows + after - before, 0.0) / elapsed if elapsed > 0 else None
+
+
+def _idle(report: DriverReport) -> bool:
+    """Whether every query has taken all that its sources had."""
+    active = _active(report)
+    return bool(active) and all(q.batch_running_seconds is None and not q.backlog_rows for q in active)
 
 
 def _active(report: DriverReport) -> list[QueryReport]:
