@@ -9,7 +9,6 @@ from sparkiot_operator.resource.status import Phase
 from sparkiot_operator.status import Cycle
 from sparkiot_policies.decide import decide
 
-
 RUNNING = BackendState(phase=Phase.RUNNING, ready=True, reason="Running", message="the job runs")
 
 

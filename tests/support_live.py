@@ -266,7 +266,7 @@ class LiveJob:
             folder.mkdir()
             folder.chmod(0o777)
 
-    def manifest(self, *, lookup_ms: float = 20.0, application: Json | None = None, **spec: Any) -> Json:
+    def manifest(self, *, lookup_ms: float = 40.0, application: Json | None = None, **spec: Any) -> Json:
         """The job; ``application`` replaces fields of the application, keywords those of the spec."""
         from sparkiot_operator.spark.naming import CONTAINER, EXECUTOR_CONTAINER
 
@@ -285,7 +285,7 @@ class LiveJob:
                         *("--landing", str(self.folder / "landing")),
                         *("--sink", str(self.folder / "sink")),
                         *("--checkpoint", str(self.folder / "checkpoint")),
-                        *("--trigger", "2 seconds"),
+                        *("--trigger", "4 seconds"),
                         *("--partitions", "4"),
                         *("--lookup-ms", f"{lookup_ms:g}"),
                     ],
@@ -294,21 +294,26 @@ class LiveJob:
                     "executor": {"template": shared_folder(self.folder, EXECUTOR_CONTAINER)},
                     **(application or {}),
                 },
-                "objectives": {"latency": {"target": "6s", "quantile": 0.9}},
+                "objectives": {"latency": {"target": "12s", "quantile": 0.9}},
                 "scaling": {
                     "interval": "3s",
-                    "metricsWindow": "12s",
+                    "metricsWindow": "16s",
                     "executors": {"min": 1, "max": 4},
                     "memory": {"min": "1Gi", "max": "1Gi"},
                     "scaleDown": {"stabilization": "12s", "cooldown": "3s"},
                 },
                 "restartPolicy": {"backoff": "1s"},
+                "policy": {"name": "Rate"},
                 **spec,
             },
         }
 
     def apply(self, **changes: Any) -> None:
         self.cluster("apply", "-f", "-", stdin=(self.manifest(**changes),))
+
+    def batches(self) -> int:
+        """How many micro-batches the sink has."""
+        return len(list((self.folder / "sink" / "rows").glob("batch=*/_SUCCESS")))
 
     def ready(self) -> bool:
         return self.cluster.condition(self.name).get("status") == "True"

@@ -34,7 +34,7 @@ class Landing:
         self._read_log()
         files = [path for path, entry in self._entries.items() if source.first_log < entry <= source.last_log]
         try:
-            size = sum(os.stat(path).st_size for path in files)
+            size = sum(Path(path).stat().st_size for path in files)
         except OSError:
             return
         if size and source.rows:
@@ -85,7 +85,7 @@ def _listing(folder: Path) -> dict[str, int] | None:
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         for name in files:
             if not name.startswith((".", "_")):
-                found[f"{root}/{name}"] = os.stat(f"{root}/{name}").st_size
+                found[f"{root}/{name}"] = Path(root, name).stat().st_size
         if len(found) > MAX_FILES:
             return None
     return found

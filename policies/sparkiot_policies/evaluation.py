@@ -15,6 +15,8 @@ from .objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from .observation import Observation
 
 SECONDS_PER_DAY = 86400.0
+WARM_UP_S = 60.0
+"""Time after Spark's start in which batches say nothing of those to come; measured with Spark 3.5 on two cores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +162,10 @@ class Window:
         return self._cost.capacity()
 
     def _learn_cost(self, m: Measurement, rows: float, busy_s: float) -> None:
-        """Only from times in which all executors worked: else nobody knows how many shared a batch."""
-        if m.running and not m.pending and m.applied is not None and m.running == m.applied.executors:
+        """Only from times in which all executors worked, else nobody knows how many shared a batch; and not while a
+        fresh JVM compiles its code, when batches take many times longer than ever after."""
+        warm = m.uptime_s is None or m.uptime_s >= WARM_UP_S
+        if warm and m.running and not m.pending and m.applied is not None and m.running == m.applied.executors:
             self._cost.add(time=m.time, batches=len(m.batches), rows=rows, busy_s=busy_s, executors=m.running)
 
     def _capacity(self) -> float | None:
@@ -314,6 +318,7 @@ _MEASURED = (
     "trigger_interval_s",
     "startup_s",
     "restart_cost_s",
+    "uptime_s",
 )
 _MEASURED_OF = attrgetter(*_MEASURED)
 

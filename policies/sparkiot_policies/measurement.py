@@ -28,7 +28,7 @@ class Measurement:
     running: registered executors. pending: requested, not registered. unschedulable: of these, those for which the
     cluster has no room. temperature: re-read probability. cost_per_hour: $/h billed now. batches: completed since the
     last look. applied: the allocation in force. startup_s, restart_cost_s: last measured, seconds.
-    lost_executors, out_of_memory: since the last look.
+    uptime_s: since Spark last started, where it warms up. lost_executors, out_of_memory: since the last look.
     """
 
     time: float
@@ -48,6 +48,7 @@ class Measurement:
     applied: Allocation | None = None
     startup_s: float | None = None
     restart_cost_s: float | None = None
+    uptime_s: float | None = None
     lost_executors: int = 0
     out_of_memory: int = 0
 

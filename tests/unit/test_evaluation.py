@@ -224,3 +224,18 @@ def test_a_batch_that_outlasts_the_window_leaves_the_latency_known() -> None:
         window.add(measurement(NOW + 10 * step, batches=()), latency_target_ms=1000)
     assert window.latency_ms(0.95) == 3000.0
     assert window.last_batch == Batch(NOW, 10, 2.0, 3000.0)
+
+
+def test_what_a_fresh_jvm_takes_is_not_what_batches_cost() -> None:
+    def learned(uptime_s: float | None) -> float | None:
+        window = Window(metrics_s=60, slo_s=3600)
+        for step in range(30):
+            rows = 100.0 + 10 * (step % 5)
+            batch = Batch(NOW + 10 * step, rows, 1.0 + rows / 400, 3000.0)
+            window.add(
+                measurement(NOW + 10 * step, batches=(batch,), running=4, uptime_s=uptime_s), latency_target_ms=1000
+            )
+        return window.net_capacity()
+
+    assert learned(None) == learned(120.0) == pytest.approx(100)
+    assert learned(30.0) is None

@@ -8,9 +8,9 @@ import pytest
 from sparkiot_operator.errors import ApiUnreachableError
 from sparkiot_operator.events import MAX_MESSAGE, Event, EventRecorder, JobRef, build_event, events_between
 from sparkiot_operator.resource.status import (
-    DesiredStatus,
     Condition,
     DecisionStatus,
+    DesiredStatus,
     Phase,
     PolicyStatus,
     SparkIoTJobStatus,

@@ -13,11 +13,11 @@ from support_objects import NoObjects
 from sparkiot_operator import session as session_module
 from sparkiot_operator.audit import AuditLog, read_audit
 from sparkiot_operator.backends import Backend, BackendState, Desired, Observed
+from sparkiot_operator.driver_client import DriverClient, open_driver_http
 from sparkiot_operator.errors import ApiUnreachableError, BackendFailedError, BackendRefusedError
 from sparkiot_operator.events import JobRef
 from sparkiot_operator.loop import JobLoop
 from sparkiot_operator.metrics import Metrics
-from sparkiot_operator.driver_client import DriverClient, open_driver_http
 from sparkiot_operator.policies_store import Loaded, PolicyStore
 from sparkiot_operator.resource.status import Phase
 from sparkiot_operator.services import Services

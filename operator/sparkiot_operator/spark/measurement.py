@@ -52,6 +52,7 @@ def measure(
         applied=applied,
         startup_s=report.startup_seconds,
         restart_cost_s=report.restart_cost_seconds,
+        uptime_s=None if report.started_at is None else max(report.time - report.started_at, 0.0),
         lost_executors=_counted(previous, report, "executors_lost"),
         out_of_memory=_counted(previous, report, "executors_out_of_memory"),
     )
