@@ -14,7 +14,7 @@ KIND_SHARED := /var/tmp/sparkiot-live
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
+.PHONY: help demo demo-live test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
 	verify train wheel clean
 
 help: ## List the targets
@@ -26,10 +26,15 @@ demo: $(VENV)/.runtime ## Run the main job: embedded cluster, operator, three jo
 demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: embedded cluster, no Java, no Docker
 	$(BIN)/sparkiot demo-live
 
-test: $(VENV)/.dev ## Run the tests (ARGS="-k envelope" narrows them)
-	$(BIN)/python -m pytest $(ARGS)
+test: test-local test-live ## Run all tests
 
-test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live job's tests with Spark 4 instead of 3.5
+test-local: $(VENV)/.dev ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/cluster $(ARGS)
+
+test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
+	$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live tests with Spark 4 instead of 3.5 (needs a full Java 17 or later)
 	SPARKIOT_TEST_PYSPARK_PYTHON=$(CURDIR)/.cache/spark4/bin/python $(BIN)/python -m pytest tests/cluster $(ARGS)
 
 test-cluster: $(VENV)/.dev ## Run the live tests on the cluster of KUBECONFIG; tests/support_live.py lists what it reads

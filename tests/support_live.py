@@ -216,6 +216,8 @@ class Given(LiveCluster):
         shared.chmod(0o777)
         crd = Path(__file__).parent.parent / "crds"
         self.kubectl("apply", "--validate=false", "-f", str(crd))
+        explained = ("explain", "sij.spec.application.imagePullPolicy")
+        self.wait(lambda: self.kubectl.run(*explained).returncode == 0, what="the CRD's schema is served")
         self.kubectl("create", "namespace", self.namespace)
 
     @property
@@ -323,6 +325,7 @@ class LiveJob:
 
     def load(self, rate: Rate, seconds: float) -> None:
         """Let rows arrive in the background; ``settle`` ends it."""
+        self.end_load()
         self._stop.clear()
         first = self.written
 

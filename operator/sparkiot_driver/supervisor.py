@@ -232,12 +232,16 @@ class Supervisor(Service):
 
     def observation(self, after: int) -> dict[str, Any]:
         self._asked_at = time.monotonic()
+        return self._observation(after)
+
+    def metrics(self) -> str:
+        """Also where nobody but Prometheus asks: a scrape does not say that the operator is there."""
+        return exposition.render(self._observation(0))
+
+    def _observation(self, after: int) -> dict[str, Any]:
         return self._report.observation(
             after, time.time(), own_cpu=time.process_time(), rss_bytes=usage.resident_bytes()
         )
-
-    def metrics(self) -> str:
-        return exposition.render(self.observation(0))
 
     def allocate(self, body: object) -> Answer:
         self._asked_at = time.monotonic()

@@ -117,6 +117,17 @@ def test_an_application_that_ended_by_itself(kind: str, phase: Phase) -> None:
     assert planned(view(DriverState.SUCCEEDED), policy=policy).phase is phase
 
 
+def test_an_application_that_shall_always_run_is_never_given_up() -> None:
+    policy = POLICY.model_copy(update={"type": "Always"})
+    known = RUNNING
+    for turn in range(5):
+        pod = view(DriverState.SUCCEEDED, uid=f"p{turn}")
+        waiting = planned(pod, known, policy=policy)
+        assert (waiting.step, waiting.driver.failures) == (Step.WAIT, 1)
+        known = planned(pod, waiting.driver, policy=policy, now=NOW + 10).driver
+    assert known.restarts == 5
+
+
 def test_never_restarts_never() -> None:
     found = planned(FAILED, policy=POLICY.model_copy(update={"type": "Never"}))
     assert (found.phase, found.driver.last_failure) == (

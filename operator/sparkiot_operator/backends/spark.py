@@ -104,6 +104,7 @@ class SparkBackend:
         self._desired: Desired | None = None
         self._report: DriverReport | None = None
         self._seen: int | None = None
+        self._unreachable: str | None = None
         self._out_of_memory: frozenset[str] = frozenset()
         self._token: str | None = None
 
@@ -111,7 +112,7 @@ class SparkBackend:
     def state(self) -> BackendState:
         found = Health(Phase.PENDING, "DriverStarting", "the driver pod was not looked at yet")
         if self._plan is not None and self._view is not None:
-            found = health(self._plan, self._view, self._report)
+            found = health(self._plan, self._view, self._report, unreachable=self._unreachable)
         return BackendState(
             phase=found.phase,
             ready=found.ready,
@@ -130,7 +131,7 @@ class SparkBackend:
         elif decided.step is Step.REPLACE:
             await self._call(self._objects.delete(self._pod_path(self._base), uid=view.driver.uid))
         if decided.step is not Step.RUN:
-            self._report = self._seen = None
+            self._report = self._seen = self._unreachable = None
         self._plan, self._known = decided, decided.driver
 
     async def observe(self, *, now: float) -> Observed:
@@ -147,7 +148,9 @@ class SparkBackend:
         try:
             report = await self._drivers.observation(view.driver.pod_ip, await self._secret(), self._seen)
         except DriverError as error:
+            self._unreachable = str(error)
             raise BackendFailedError("DriverUnreachable", str(error)) from error
+        self._unreachable = None
         before, self._report = self._report, report
         self._seen = max((batch.seq for batch in report.batches), default=self._seen)
         self._known = _reported(self._known, report)

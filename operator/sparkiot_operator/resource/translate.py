@@ -23,6 +23,9 @@ AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
 """What ``tier: Auto`` may choose: an archive answers in minutes to hours, so a user must name it."""
 
 
+SIMULATED_MEMORY_MIB = 4096
+LIVE_MEMORY_MIB = 2048
+"""Of one executor at a job's start; one that runs out of it raises the job's floor."""
 LOCAL_TIERS = (Tier.WARM,)
 """What every live job has: its executors' own disks."""
 
@@ -68,7 +71,7 @@ def to_job(name: str, spec: SparkIoTJobSpec, *, live: bool = False) -> Job:
     limits = _limits(scaling, spec, interval, live=live)
     return Job(
         name=name,
-        initial=_initial(limits),
+        initial=_initial(limits, memory_mib=LIVE_MEMORY_MIB if live else SIMULATED_MEMORY_MIB),
         mode=scaling.mode,
         objectives=_objectives(spec.objectives),
         limits=limits,
@@ -78,12 +81,12 @@ def to_job(name: str, spec: SparkIoTJobSpec, *, live: bool = False) -> Job:
     )
 
 
-def _initial(limits: Limits) -> Allocation:
-    """The smallest start that is likely to work: a fifth of the executors' range, 4 GiB, the first allowed tier."""
+def _initial(limits: Limits, *, memory_mib: int) -> Allocation:
+    """The smallest start that is likely to work: a fifth of the executors' range, Warm or the first allowed tier."""
     span = limits.max_executors - limits.min_executors
     return Allocation(
         executors=limits.override or limits.min_executors + span // 5,
-        memory_mib=min(max(4096, limits.min_memory_mib), limits.max_memory_mib),
+        memory_mib=min(max(memory_mib, limits.min_memory_mib), limits.max_memory_mib),
         tier=Tier.WARM if Tier.WARM in limits.tiers else limits.tiers[0],
         compression=Compression.LZ4 if Compression.LZ4 in limits.compressions else limits.compressions[0],
     )

@@ -19,12 +19,16 @@ class Health:
     ready: bool = False
 
 
-def health(plan: Plan, view: PodView, report: DriverReport | None) -> Health:
-    """report: the driver's last one; None before the first."""
+def health(plan: Plan, view: PodView, report: DriverReport | None, *, unreachable: str | None = None) -> Health:
+    """report: the driver's last one; None before the first. unreachable: why the last call to it failed."""
     if plan.step is not Step.RUN:
         return Health(plan.phase, plan.reason, plan.message)
+    if view.driver.reason:
+        return Health(plan.phase, view.driver.reason, view.driver.message)
     if report is None:
-        return Health(Phase.PENDING, "DriverStarting", "the driver pod runs, and Spark starts in it")
+        silent = unreachable is not None and view.driver.ready
+        message = unreachable if silent and unreachable else "the driver pod runs, and Spark starts in it"
+        return Health(Phase.PENDING, "DriverUnreachable" if silent else "DriverStarting", message)
     if report.state is DriverRunState.RUNNING:
         return _running(view, report)
     if report.state is DriverRunState.RESTARTING:

@@ -99,6 +99,8 @@ class _Attempts:
         if view.state is DriverState.SUCCEEDED and self.policy.type != "Always":
             return Plan(Step.WAIT, Phase.COMPLETED, "Completed", "the application ended by itself", known)
         if known.last_failure is None or known.last_failure.pod_uid != view.uid:
+            # An application that ends well and shall always run is started again for ever.
+            known = retried(known) if view.state is DriverState.SUCCEEDED else known
             reason, message = view.reason or "ApplicationEnded", view.message or "the application ended by itself"
             known = self._failed(known, reason, message, view.uid or "").model_copy(update={"next_start": None})
         return self._decided(known, step=Step.REPLACE, permanent=view.permanent)
