@@ -29,10 +29,10 @@ demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: 
 test: test-local test-live ## Run all tests
 
 test-local: $(VENV)/.dev ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/cluster $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
-	$(BIN)/python -m pytest tests/cluster $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 30 tests/cluster $(ARGS)
 
 test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live tests with Spark 4 instead of 3.5 (needs a full Java 17 or later)
 	SPARKIOT_TEST_PYSPARK_PYTHON=$(CURDIR)/.cache/spark4/bin/python $(BIN)/python -m pytest tests/cluster $(ARGS)
@@ -70,6 +70,7 @@ lint: $(VENV)/.dev ## Check style, types and import rules
 	$(BIN)/ruff check $(SRC) tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vermin -t=3.8- --no-tips --violations operator/sparkiot_driver
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format $(SRC) tests

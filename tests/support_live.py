@@ -292,7 +292,9 @@ class LiveJob:
                         *("--lookup-ms", f"{lookup_ms:g}"),
                     ],
                     "checkpointLocation": str(self.folder / "checkpoint"),
-                    "driver": {"template": shared_folder(self.folder, CONTAINER)},
+                    # A node of two cores has room for all of them.
+                    "sparkConf": {"spark.kubernetes.executor.request.cores": "200m"},
+                    "driver": {"template": small(shared_folder(self.folder, CONTAINER))},
                     "executor": {"template": shared_folder(self.folder, EXECUTOR_CONTAINER)},
                     **(application or {}),
                 },
@@ -352,6 +354,13 @@ class LiveJob:
         self.end_load()
         self.cluster.wait(lambda: not self.check().missing, what=f"every row of {self.written} in the sink")
         return self.check()
+
+
+def small(template: Json) -> Json:
+    """The same pod template with a small request of CPU."""
+    (container,) = template["spec"]["containers"]
+    resources = {"requests": {"cpu": "200m"}}
+    return {"spec": {**template["spec"], "containers": [{**container, "resources": resources}]}}
 
 
 def namespace(name: str) -> Json:

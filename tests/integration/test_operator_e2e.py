@@ -135,12 +135,12 @@ def test_a_spec_that_cannot_be_refused_by_the_server_is_refused_with_field_and_v
     wait_until(lambda: kubectl.condition("bad", "Ready")["reason"] == "InvalidSpec", what="refused again", rig=rig)
 
 
-def test_a_backend_that_this_release_lacks_is_named(rig: Rig, kubectl: Kubectl) -> None:
+def test_an_operator_that_cannot_run_spark_says_what_it_lacks(rig: Rig, kubectl: Kubectl) -> None:
     application = {"image": "spark", "mainApplicationFile": "local:///a.py", "checkpointLocation": "s3a://b/c"}
     kubectl("apply", "-f", "-", stdin=[simulated_job("spark", spec={"backend": "Spark", "application": application})])
     refused = wait_until(lambda: kubectl.condition("spark", "Ready"), what="a Ready condition", rig=rig)
     assert refused["reason"] == "BackendUnavailable"
-    assert "Simulated" in refused["message"]
+    assert "SPARKIOT_RUNTIME_IMAGE" in refused["message"]
     assert kubectl.status("spark")["phase"] == "Pending"
 
 
