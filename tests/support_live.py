@@ -15,6 +15,7 @@ A given cluster is described by environment variables, which `make test-cluster`
 import contextlib
 import json
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -207,7 +208,7 @@ class Given(LiveCluster):
 
     def __init__(self, folder: Path) -> None:
         shared = Path(os.environ.get("SPARKIOT_SHARED_DIR", "/var/tmp/sparkiot-live"))
-        super().__init__(folder, shared, Path(os.environ["KUBECONFIG"]), f"sparkiot-live-{os.getpid()}")
+        super().__init__(folder, shared, Path(os.environ["KUBECONFIG"]), f"sparkiot-live-{secrets.token_hex(3)}")
         self.spark_image = os.environ["SPARKIOT_SPARK_IMAGE"]
         self.runtime_image = os.environ["SPARKIOT_OPERATOR_IMAGE"]
         self.spark_version = os.environ.get("SPARKIOT_SPARK_VERSION", "3.5.9")
