@@ -10,7 +10,7 @@ from support_live import Embedded, Given, LiveCluster
 @pytest.fixture
 def hang_s() -> float:
     """Seconds for which an API server is stopped: a minute on a given cluster, less where time is short."""
-    return 60.0 if os.environ.get("SPARKIOT_LIVE") == "given" else 30.0
+    return 60.0 if os.environ.get("SPARKIOT_LIVE") == "given" else 20.0
 
 
 @pytest.fixture(scope="module")
