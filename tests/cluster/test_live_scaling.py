@@ -16,8 +16,8 @@ from sparkiot_operator.landing import steady
 pytestmark = [pytest.mark.timeout(600), pytest.mark.live]
 BASE = 5.0
 LOOKUP_MS = 40.0
-"""Of one row: look-ups keep one executor busy for 20 % of the time at the base rate and for 80 % at four times the rate;
-what every batch costs comes on top, a second or two on two cores."""
+"""Of one row: look-ups keep one executor busy for a fifth of the time at the base rate, and for four fifths at four
+times the rate; what every batch costs comes on top, a second or two on two cores."""
 WARM_BATCHES = 8
 """The first batches of a Spark driver take many times longer than those after them: its code is compiled meanwhile."""
 MEMORY = "1536Mi"
