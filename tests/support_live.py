@@ -246,6 +246,8 @@ class Given(LiveCluster):
             os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
+        # While the operator lives, who alone takes the finalizers off.
+        self.kubectl.run("-n", self.namespace, "delete", "sij", "--all", "--timeout=50s")
         super().close()
         self.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
