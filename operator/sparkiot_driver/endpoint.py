@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import socket
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, Tuple
 from urllib.parse import parse_qs, urlsplit
@@ -18,20 +19,24 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Answer = Tuple[int, Dict[str, Any]]
 
 
-class Service:
+class Service(ABC):
     """What the endpoint serves; the supervisor implements it. Called from several threads."""
 
+    @abstractmethod
     def observation(self, after: int) -> dict[str, Any]:
-        raise NotImplementedError
+        """The observation, with the batches numbered above ``after``."""
 
+    @abstractmethod
     def metrics(self) -> str:
-        raise NotImplementedError
+        """The text that Prometheus scrapes."""
 
+    @abstractmethod
     def allocate(self, body: object) -> Answer:
-        raise NotImplementedError
+        """Take an allocation in: status code and answer."""
 
+    @abstractmethod
     def stop(self, grace_seconds: float) -> None:
-        raise NotImplementedError
+        """Begin to stop."""
 
 
 class Endpoint(ThreadingHTTPServer):
