@@ -15,7 +15,7 @@ from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import Range
-from sparkiot_policies.rules import HPA, Rate, rule
+from sparkiot_policies.rules import HPA, RULES, Rate, rule
 from sparkiot_sim.generators import Kind
 from sparkiot_sim.tournament.matches import Load, Match, Tournament
 from sparkiot_sim.tournament.play import Result, play, play_match
@@ -93,6 +93,14 @@ def test_hpa_keeps_the_pace_of_kubernetes_and_plays_as_itself() -> None:
     result = play_match(program(policies=("HPA",)), match, Watched())
     assert {job.limits.stabilization_s for job in jobs} == {300.0}
     assert {job.limits.max_up_factor for job in jobs} == {math.inf}
+    assert result.fallback_share == 0.0
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_plays_as_itself(name: str) -> None:
+    result = play_match(
+        program(policies=(name,)), Match(policy=name, load=CITY, preset="edge-small", seed=1), rule(name)
+    )
     assert result.fallback_share == 0.0
 
 
