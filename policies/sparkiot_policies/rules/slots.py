@@ -8,8 +8,8 @@ managed service does publish them:
   does enhanced autoscaling use to make a scale-up or scale-down decision?");
 - pace: Databricks, "Compute configuration reference" (section "How autoscaling behaves", optimized autoscaling of job
   compute): from minimum to maximum in two steps, down when under-utilised for 40 s;
-- target and queue: Google, "Deploying a pipeline", the edition that still gives numbers for Dataflow's streaming
-  autoscaling: 75 % utilisation, a backlog cleared in about 150 s.
+- target and queue: Google's figures for Dataflow's streaming autoscaling from an earlier edition of "Deploying a
+  pipeline", as later talks quote them: 75 % utilisation, a backlog cleared in about 150 s. Today's gives none.
 
     wanted = (busy slots + queued work / clear_s) / utilization
 
