@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Allocation
+from sparkiot_sim.calibration import Calibration, default_calibration
+from sparkiot_sim.setting import Setting
 
-from ..calibration import Calibration, default_calibration
-from ..setting import Setting
 from .bound import Bound
 
 SLOW_STARTUP = 2.0
@@ -50,7 +50,7 @@ def plan(setting: Setting, bound: Bound, *, hold_s: float = 0.0) -> list[Allocat
 
 
 def play(setting: Setting, allocations: list[Allocation]) -> Achieved:
-    """Ask for ``allocations[k]`` at the k-th decision interval's begin; the first is the initial one and is in force."""
+    """Ask for ``allocations[k]`` as the k-th decision interval begins; the first, the initial one, is in force."""
     simulated, interval = setting.simulated(), setting.job.interval_s
     for k, allocation in enumerate(allocations[1:], start=1):
         simulated.advance(setting.start + k * interval)

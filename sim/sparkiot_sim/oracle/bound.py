@@ -28,10 +28,10 @@ import numpy.typing as npt
 
 from sparkiot_policies.allocation import MIB_PER_GIB, Compression, Tier
 from sparkiot_policies.job import Limits
+from sparkiot_sim.calibration import Calibration, default_calibration
+from sparkiot_sim.cluster import SECONDS_PER_HOUR
+from sparkiot_sim.setting import Setting
 
-from ..calibration import Calibration, default_calibration
-from ..cluster import SECONDS_PER_HOUR
-from ..setting import Setting
 from .course import course
 from .durations import Array, Durations, shuffles
 from .lateness import lateness
@@ -113,7 +113,7 @@ class _Problem:
         self._course = course(setting, calibration)
         least = min(limits.min_executors, job.initial.executors)
         most = max(limits.max_executors, job.initial.executors)
-        self._counts = np.arange(least, most + 1)
+        self._counts = np.arange(least, most + 1, dtype=np.int64)
         self._needed = executors_needed(self._course, durations, most=most, head=False)
         self._preset = calibration.preset(setting.preset)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..calibration import Calibration
-from ..cluster import random_streams
-from ..setting import Setting
-from ..temperature import TemperatureWalk
+from sparkiot_sim.calibration import Calibration
+from sparkiot_sim.cluster import random_streams
+from sparkiot_sim.setting import Setting
+from sparkiot_sim.temperature import TemperatureWalk
 
 Array = npt.NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def course(setting: Setting, calibration: Calibration) -> Course:
     count = int(setting.duration_s // interval)
     if count < 1:
         raise ValueError(f"an episode of {setting.duration_s:g} s has no decision every {interval:g} s")
-    edges = setting.start + interval * np.arange(count + 1)
+    edges = setting.start + interval * np.arange(count + 1, dtype=np.float64)
     arrivals = Arrivals(setting, end=float(edges[-1]))
     target = job.objectives.latency_target_ms / 1000
     startup, restart = _shortest(setting.seed, preset.startup_spread.value, preset.restart_spread.value)
@@ -132,7 +132,7 @@ def course(setting: Setting, calibration: Calibration) -> Course:
 def _taken(arrivals: Arrivals, edges: Array, *, trigger: float, target: float, on_grid: bool) -> tuple[Array, Array]:
     """Messages taken under each interval's own allocation, and under its own or the next one's."""
     start = edges[0]
-    counted = np.minimum(edges, max(edges[-1] - target, start))
+    counted: Array = np.minimum(edges, max(edges[-1] - target, start))
     if on_grid:
         # A batch at a trigger takes what came since the one before, under the allocation that stands there.
         counted = start + trigger * np.floor((counted - start) / trigger + ROUNDING)
@@ -184,7 +184,7 @@ def _shortest(seed: int, startup_spread: float, restart_spread: float) -> tuple[
     streams = random_streams(seed)
     bits = streams.pool.bit_generator
     least = 0.0
-    for position in range(DRAWS):
+    for _ in range(DRAWS):
         state = bits.state
         least = min(least, streams.pool.standard_normal())
         bits.state = state

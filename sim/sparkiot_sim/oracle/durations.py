@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from sparkiot_policies.allocation import Compression, Tier
 from sparkiot_policies.job import Prices
-
-from ..calibration import Calibration
-from ..profile import JobProfile
-from ..work import BYTES_PER_GIB, BYTES_PER_MB, BYTES_PER_MIB
+from sparkiot_sim.calibration import Calibration
+from sparkiot_sim.profile import JobProfile
+from sparkiot_sim.work import BYTES_PER_GIB, BYTES_PER_MB, BYTES_PER_MIB
 
 Array = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class Durations:
         memory = self.calibration.memory
         return np.maximum((self.memory_mib - memory.reserved_mib.value) * memory.usable_fraction.value, 1.0)
 
-    def slowdown(self, *, rows: Array | float, state_mib: Array | float, executors: Array | float) -> Array:
+    def slowdown(self, *, rows: Array | float, state_mib: Array | float, executors: Array | Counts | float) -> Array:
         """By how much memory pressure stretches computing."""
         memory = self.calibration.memory
         row_mib = self.profile.message_bytes * memory.expansion.value / BYTES_PER_MIB
@@ -96,7 +96,7 @@ class Durations:
         access = (2 + temperature) * self.shuffle.access_s * (self.shuffle.stored_mb > 0)
         return self.calibration.batch.fixed_s.value + np.asarray(access)
 
-    def row_s(self, *, executors: Array | float, temperature: Array | float, slowdown: Array | float) -> Array:
+    def row_s(self, *, executors: Array | Counts | float, temperature: Array | float, slowdown: Array | float) -> Array:
         """Seconds of a batch for each of its rows."""
         shuffle = self.shuffle
         bandwidth = shuffle.bandwidth_mb_s * np.minimum(executors, shuffle.streams)

@@ -4,9 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .course import ROUNDING, Course
-from .durations import Array, Durations
-
-Counts = npt.NDArray[np.int64]
+from .durations import Array, Counts, Durations
 
 
 def executors_needed(course: Course, durations: Durations, *, most: int, head: bool) -> Counts:
@@ -67,7 +65,7 @@ def _on_time_between_triggers(
         rows = np.minimum(rows, durations.profile.most_rows)
     duration = _duration(course, durations, executors, rows)
     fits = (longest > 0) & (grown <= longest * (1 + ROUNDING))
-    return (rate <= 0) | (fits & _within(wait + duration, course))
+    return np.asarray((rate <= 0) | (fits & _within(wait + duration, course)))
 
 
 def _duration(course: Course, durations: Durations, executors: Counts, rows: Array) -> Array:

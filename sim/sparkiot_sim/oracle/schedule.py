@@ -1,4 +1,4 @@
-"""The cheapest way through all intervals, by dynamic programming over executors, memory and whether batches are late."""
+"""The cheapest way through all intervals: dynamic programming over executors, memory and whether batches are late."""
 
 from dataclasses import dataclass
 
