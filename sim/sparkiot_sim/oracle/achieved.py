@@ -18,6 +18,8 @@ from .bound import Bound
 
 SLOW_STARTUP = 2.0
 """Standard deviations by which a startup may exceed its median before executors come too late."""
+ROUNDED_ROWS = 1e-6
+"""So many rows are none: arrivals are integrals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +70,17 @@ def outcome(setting: Setting, simulated: SimulatedJob) -> Achieved:
     return Achieved(
         slo_attainment=1 - late / len(batches) if batches else math.nan,
         cost_dollars=simulated.cost_dollars,
-        late_batches=late + _overdue(setting, simulated.cluster.processed, simulated.now),
+        late_batches=late + overdue_batches(setting, simulated),
         batches=len(batches),
         restarts=simulated.cluster.restarts,
     )
 
 
-def _overdue(setting: Setting, processed: float, now: float) -> int:
+def overdue_batches(setting: Setting, simulated: SimulatedJob) -> int:
     """Late batches that the rows not worked off by now will make at least."""
-    due = max(now - setting.job.objectives.latency_target_ms / 1000, setting.start)
-    rows = setting.workload.arrivals(setting.start, due) - processed
-    if rows <= 1e-6:
+    due = max(simulated.now - setting.job.objectives.latency_target_ms / 1000, setting.start)
+    rows = setting.workload.arrivals(setting.start, due) - simulated.cluster.processed
+    if rows <= ROUNDED_ROWS:
         return 0
     return math.ceil(rows / setting.profile.most_rows) if setting.profile.most_rows else 1
 

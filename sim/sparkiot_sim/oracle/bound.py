@@ -146,18 +146,20 @@ class _Problem:
         head = executors_needed(course, durations, most=most, head=True).min(axis=2)
         # A lost executor is billed no further; one that was released may be lost before it is gone.
         leaving = 0.0 if losses else min(self._preset.decommission_s.value, interval)
-        restart_lag = min(course.lag, int(course.restart_s // interval))
+        allowed = (counts >= limits.min_executors) & (counts <= limits.max_executors)
+        outage = int(course.restart_s // interval)
+        lag = min(course.lag, outage)
         memories = durations.memory_mib.astype(int).tolist()
         return Costs(
             counts=counts,
-            allowed=(counts >= limits.min_executors) & (counts <= limits.max_executors),
-            on_time=compute + self._shuffle_dollars(),
+            allowed=allowed,
+            shuffle=self._shuffle_dollars(),
             needed_before=head,
             compute=compute,
-            request=interval * course.lag * second,
+            request=interval * lag * second,
             release=leaving * second,
-            fresh=interval * restart_lag * second,
-            lag=course.lag,
+            landing=allowed if outage == 0 else allowed & (counts == counts[allowed][0]),
+            lag=lag,
             initial=(memories.index(job.initial.memory_mib), job.initial.executors - int(counts[0])),
             late_dollars=self._price,
             lateness=lateness(course, durations, most=most, losses=losses),
