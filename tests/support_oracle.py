@@ -32,7 +32,7 @@ def small_setting(
     seed: int = 1,
 ) -> Setting:
     """An episode of one decision interval for each rate, in messages/s."""
-    times = DEFAULT_START + interval_s * np.arange(len(rates))
+    times = DEFAULT_START + interval_s * np.arange(len(rates), dtype=np.float64)
     duration = interval_s * len(rates)
     return Setting(
         job=Job(

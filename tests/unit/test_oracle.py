@@ -115,8 +115,10 @@ def test_memory_is_changed_once_where_it_pays() -> None:
     setting = small_setting([250] * 24, initial=initial, limits=Limits(), profile=profile, interval_s=600.0)
     bound = oracle(setting)
     assert bound.memory_mib.tolist() == [4096] + [1024] * 23
-    assert np.flatnonzero(bound.late).tolist() == [1]
-    assert bound.executors.tolist() == [4] + [3] * 23
+    # Of a restart it knows the least only: that the ten minutes in which it falls, and some after, may be late.
+    assert not bound.late[0]
+    assert not bound.late[3:].any()
+    assert bound.executors[3:].tolist() == [3] * 21
     short = replace(setting, duration_s=1800.0)
     assert set(oracle(short).memory_mib.tolist()) == {4096}
 

@@ -10,12 +10,13 @@ state give it; shuffle is billed by tier; decisions fall at the job's interval, 
 
 What is relaxed:
 
-- Every startup is the shortest that the seed draws, and so is every restart; no executor is lost.
-- A batch that runs over a decision may use the better of both allocations: only batches within an interval are held
-  to the objective, with the interval's lowest temperature and state.
-- Lateness is not followed batch by batch. A stretch of it costs the compute that its rows need at the best pace, and
-  at least the late batches that a restart leaves, or one, or so many as its length must have; its shuffle is free.
-- The envelope's bounds on the pace of changes do not hold, nor do budgets and excluded periods.
+- Every startup is the shortest among the first draws of the seed, and so is every restart; no executor is lost.
+- A batch on time is held to the objective only where it runs within one interval, with the lowest temperature and
+  state of that interval, and no state but what the rate of the last minutes brings.
+- Lateness is not followed batch by batch. It costs compute, and as many late batches as a stretch must have: one, so
+  many as its length asks for, and so many as rows that surely come late make up at the largest size of a batch. Its
+  shuffle is free, and batches are back at their triggers when ten of them were on time.
+- The envelope's bounds on the pace of changes do not hold, nor do budgets, quotas and excluded periods.
 
 Rows that are overdue when the episode ends count as late batches of the largest size: else the cheapest run would be
 one that works nothing off.
