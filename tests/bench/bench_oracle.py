@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--mean-rate", type=float, default=300.0)
     options = parser.parse_args()
     print(
-        f"{'workload':12} {'preset':16} {'bound $':>8} {'late':>6} {'played $':>8} {'ratio':>6} {'on time':>8} {'CPU s':>6}"
+        f"{'workload':12} {'preset':16} {'bound $':>8} {'late':>6} {'played $':>8} {'ratio':>6} {'on time':>8} "
+        f"{'CPU s':>6}"
     )
     for preset in PRESETS:
         for kind in Kind:

@@ -12,7 +12,7 @@ from support_oracle import ALLOCATION, small_setting
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Allocation, Compression, Tier
 from sparkiot_policies.job import Limits, Prices
 from sparkiot_policies.rules import rule
-from sparkiot_sim.calibration import default_calibration
+from sparkiot_sim.calibration import calibration_with
 from sparkiot_sim.episode import run_episode
 from sparkiot_sim.generators import Kind
 from sparkiot_sim.oracle import Bound, oracle
@@ -43,7 +43,7 @@ def test_durations_are_those_of_the_simulator(
 ) -> None:
     (executors, memory_mib), (message_bytes, shuffle_fraction) = size, shuffle
     profile = JobProfile(message_bytes=message_bytes, shuffle_fraction=shuffle_fraction)
-    calibration = default_calibration()
+    calibration = calibration_with("edge-small")
     ways = shuffles(profile=profile, calibration=calibration, prices=Prices(), tiers=TIERS, compressions=COMPRESSIONS)
     durations = Durations(
         profile=profile, calibration=calibration, shuffle=ways, memory_mib=np.array([float(memory_mib)])

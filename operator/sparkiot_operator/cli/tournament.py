@@ -76,7 +76,9 @@ def tournament(
             help=f"Scale each workload to this mean, or to each of several, messages/s. Default: {MEAN_RATE}."
         ),
     ] = None,
-    presets: Annotated[str | None, typer.Option(help=f"Clusters of the calibration. Default: {PRESET}.")] = None,
+    presets: Annotated[
+        str | None, typer.Option(help=f"Clusters of the shipped calibrations. Default: {PRESET}.")
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Such as 1-10 or 1,4,7-9.")] = "1-10",
     signal: Annotated[
         str | None, typer.Option(help=f"Edge signals: perfect, measured, poor or none. Default: {SIGNAL}.")
@@ -105,7 +107,7 @@ def tournament(
                 raise typer.BadParameter("has no meaning in the thesis arena", param_hint=option)
         _play_thesis(options.names(policies, "--policies") if policies else (), chosen_seeds, to, output)
         return
-    from sparkiot_sim.calibration import default_calibration
+    from sparkiot_sim.calibration import preset_names
     from sparkiot_sim.signals import QUALITIES
     from sparkiot_sim.tournament.matches import Tournament
 
@@ -113,9 +115,7 @@ def tournament(
         program = Tournament(
             policies=options.names(policies or POLICIES, "--policies"),
             loads=_loads(workloads, traces, options.rates(mean_rate or MEAN_RATE)),
-            presets=options.known(
-                options.names(presets or PRESET, "--presets"), default_calibration().presets, "--presets"
-            ),
+            presets=options.known(options.names(presets or PRESET, "--presets"), preset_names(), "--presets"),
             seeds=chosen_seeds,
             quality=options.known([signal or SIGNAL], QUALITIES, "--signal")[0],
             duration_s=options.duration(duration or DURATION),

@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from sparkiot_policies.allocation import MIB_PER_GIB, Compression, Tier
 from sparkiot_policies.job import Limits
-from sparkiot_sim.calibration import Calibration, default_calibration
+from sparkiot_sim.calibration import Calibration, calibration_with
 from sparkiot_sim.cluster import SECONDS_PER_HOUR
 from sparkiot_sim.setting import Setting
 
@@ -81,7 +81,7 @@ def oracle(setting: Setting, *, price_per_late_batch: float | None = None) -> Bo
     price = late_batch_price(setting) if price_per_late_batch is None else price_per_late_batch
     if not price >= 0:
         raise ValueError(f"price_per_late_batch is {price}, must not be negative")
-    job, profile, calibration = setting.job, setting.profile, _calibration(setting)
+    job, profile, calibration = setting.job, setting.profile, calibration_with(setting.preset)
     limits = job.limits
     durations = Durations(
         profile=profile,
@@ -185,10 +185,6 @@ class _Problem:
         cheap = np.where(enough, row_dollars, np.inf).argmin(axis=1)
         fast = np.lexsort((np.broadcast_to(row_dollars, needed.shape), needed), axis=-1)[:, 0]
         return np.where(enough.any(axis=1), cheap, fast)
-
-
-def _calibration(_: Setting) -> Calibration:
-    return default_calibration()
 
 
 def _memories(limits: Limits, initial_mib: int) -> list[int]:
