@@ -18,6 +18,9 @@ What is relaxed:
   shuffle is free, and batches are back at their triggers when ten of them were on time.
 - The envelope's bounds on the pace of changes do not hold, nor do budgets, quotas and excluded periods.
 
+It holds under three assumptions that are no proofs, and are tested only: ten batches on time bring one back to its
+trigger; no batch is stretched by two losses; an executor that replaces a lost one ends no overload.
+
 Rows that are overdue when the episode ends count as late batches of the largest size: else the cheapest run would be
 one that works nothing off.
 """
