@@ -120,7 +120,7 @@ class Driver:
 
     def observe(self, after: int = 0) -> dict[str, Any]:
         status, text = self.request("GET", f"/v1/observation?after={after}")
-        assert status == 200
+        assert status == 200, text
         seen: dict[str, Any] = json.loads(text)
         return seen
 
