@@ -92,7 +92,7 @@ def test_without_a_node(tmp_path: Path) -> None:
 )
 def test_options_that_make_no_sense_are_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     command = [sys.executable, "-m", "sparkiot_operator", "dev", "--kubeconfig", str(tmp_path / "k"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 2
     assert message in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
