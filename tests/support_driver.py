@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sparkiot_sim.nodeagent.network import Network
+
 TOKEN = "token-of-the-tests"
 PYTHON = os.environ.get("SPARKIOT_TEST_PYSPARK_PYTHON", sys.executable)
 """The interpreter whose pyspark is tried."""
-PATIENCE = 150.0
+PATIENCE = 300.0
 """Seconds that any step may take on a busy machine; a step that works takes a tenth."""
 FILE_ROWS = 20
 STREAM = """
@@ -50,9 +52,9 @@ class Driver:
         master: str = "local[1]",
         executors: int = 1,
         spark_version: str | None = None,
-        host: str = "127.0.6.1",
     ) -> None:
-        self.folder, self.host = folder, host
+        self.folder, self._network = folder, Network()
+        self.host = self._network.free_address(())
         self.landing, self.sink = folder / "in", folder / "out"
         config, work = folder / "config", folder / "work"
         for path in (self.landing, config, work):
@@ -118,7 +120,7 @@ class Driver:
 
     def observe(self, after: int = 0) -> dict[str, Any]:
         status, text = self.request("GET", f"/v1/observation?after={after}")
-        assert status == 200
+        assert status == 200, text
         seen: dict[str, Any] = json.loads(text)
         return seen
 
@@ -174,6 +176,7 @@ class Driver:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
         self._log.close()
+        self._network.close()
 
 
 @contextmanager
@@ -221,6 +224,12 @@ class Feeder:
             hidden.rename(self._landing / f"{number}.json")
             self.rows += FILE_ROWS
             number += 1
+
+    def wait_for(self, rows: int) -> int:
+        """How many have landed, once there are so many."""
+        while self.rows < rows:
+            time.sleep(self._period / 4)
+        return self.rows
 
     def stop(self) -> int:
         """How many rows have landed."""

@@ -10,6 +10,7 @@ A given cluster is described by environment variables, which `make test-cluster`
     SPARKIOT_OPERATOR_PREFIX      a command in front of the operator's, to reach pods, such as `ip netns exec NAME`
     SPARKIOT_OPERATOR_KUBECONFIG  the kubeconfig that it uses there
     SPARKIOT_APISERVER_PID        process id of the API server, to stop it for a minute; without, that test is left out
+    SPARKIOT_API_AUDIT_LOG        audit log of the API server, to tell how soon executors are asked for (not told)
 """
 
 import contextlib
@@ -29,15 +30,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import pytest
 from support_operator import Kubectl, Process, free_port
 
+from sparkiot_operator.crd import build_crd
 from sparkiot_operator.landing import Rate, SinkCheck, check_sink, write_landing
 from sparkiot_operator.live_demo import shared_folder
 
 Json = dict[str, Any]
 T = TypeVar("T")
-PATIENCE_S = 180.0
-"""How long anything may take before a test fails: a busy machine with two cores starts Spark in half a minute."""
+PATIENCE_S = 300.0
+"""How long anything may take before a test fails: two busy cores start Spark in half a minute, others take longer."""
+CRD: str = build_crd()["metadata"]["name"]
 EXAMPLES = "local:///opt/sparkiot/sparkiot_driver/examples"
 SPARK_PYTHON = os.environ.get("SPARKIOT_TEST_PYSPARK_PYTHON", sys.executable)
 
@@ -49,13 +53,16 @@ class LiveCluster:
     runtime_image: str
     spark_version: str
     pull_policy: str | None = None
+    api_log: Path | None = None
+    """The API server's audit log, where it can be read."""
 
     def __init__(self, folder: Path, shared: Path, kubeconfig: Path, namespace: str) -> None:
         self.folder, self.shared, self.kubeconfig, self.namespace = folder, shared, kubeconfig, namespace
         self.kubectl = Kubectl(kubeconfig)
+        self.audit = folder / "audit"
         self.operator: Process | None = None
 
-    def start_operator(self, *flags: str) -> Process:
+    def start_operator(self) -> Process:
         pull = ("--runtime-image-pull-policy", self.pull_policy) if self.pull_policy else ()
         self.operator = Process(
             "operator",
@@ -65,7 +72,7 @@ class LiveCluster:
             *("--runtime-image", self.runtime_image),
             *pull,
             *("--status-interval-seconds", "0.5"),
-            *flags,
+            *("--audit-dir", str(self.audit)),
             log=self.folder / "operator.log",
             prefix=self.operator_prefix,
         )
@@ -78,6 +85,15 @@ class LiveCluster:
     @property
     def operator_prefix(self) -> tuple[str, ...]:
         return ()
+
+    @property
+    def driver_memory(self) -> str:
+        """Of a job's driver: that of Spark 4 takes more beside its heap."""
+        return "1Gi" if self.spark_version.startswith("3.") else "1536Mi"
+
+    @property
+    def driver_conf(self) -> dict[str, str]:
+        return {} if self.spark_version.startswith("3.") else {"spark.driver.memoryOverhead": "768m"}
 
     def kill_executor(self, pod: str) -> None:
         raise NotImplementedError
@@ -110,9 +126,12 @@ class LiveCluster:
         found = self.pods(name, "executor")
         return [p for p in found if p["status"].get("phase") == "Running" and "deletionTimestamp" not in p["metadata"]]
 
-    def reasons(self, name: str) -> list[str]:
+    def events(self, name: str) -> list[Json]:
         found = json.loads(self("get", "events", "-o", "json"))["items"]
-        return [e["reason"] for e in found if e["involvedObject"]["name"] == name]
+        return [e for e in found if e["involvedObject"]["name"] == name]
+
+    def reasons(self, name: str) -> list[str]:
+        return [e["reason"] for e in self.events(name)]
 
     def patch(self, name: str, spec: Json) -> None:
         self("patch", "sij", name, "--type=merge", "-p", json.dumps({"spec": spec}))
@@ -161,9 +180,11 @@ class Embedded(LiveCluster):
             text=True,
             check=True,
         ).stdout.strip()
+        self.api_log = folder / "requests.jsonl"
         self.cluster = Process(
             "dev",
             *("--port", "0"),
+            *("--audit-log", str(self.api_log)),
             *("--kubeconfig", str(self.kubeconfig)),
             *("--data", str(folder / "cluster")),
             *("--image", f"{self.spark_image}={SPARK_PYTHON}"),
@@ -212,9 +233,12 @@ class Given(LiveCluster):
         self.spark_image = os.environ["SPARKIOT_SPARK_IMAGE"]
         self.runtime_image = os.environ["SPARKIOT_OPERATOR_IMAGE"]
         self.spark_version = os.environ.get("SPARKIOT_SPARK_VERSION", "3.5.9")
+        log = os.environ.get("SPARKIOT_API_AUDIT_LOG")
+        self.api_log = Path(log) if log else None
         shutil.rmtree(shared, ignore_errors=True)
         shared.mkdir(parents=True)
         shared.chmod(0o777)
+        self._brought_crd = self.kubectl.run("get", "crd", CRD).returncode != 0
         crd = Path(__file__).parent.parent / "crds"
         self.kubectl("apply", "--validate=false", "-f", str(crd))
         explained = ("explain", "sij.spec.application.imagePullPolicy")
@@ -238,6 +262,8 @@ class Given(LiveCluster):
 
     @contextlib.contextmanager
     def api_stopped(self) -> Iterator[None]:
+        if not os.environ.get("SPARKIOT_APISERVER_PID"):
+            pytest.skip("SPARKIOT_APISERVER_PID does not name the API server's process")
         pid = int(os.environ["SPARKIOT_APISERVER_PID"])
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -246,10 +272,16 @@ class Given(LiveCluster):
             os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
+        """Leave the cluster as it was found."""
         # While the operator lives, who alone takes the finalizers off.
-        self.kubectl.run("-n", self.namespace, "delete", "sij", "--all", "--timeout=50s")
+        if self.operator is None or not self.operator.alive:
+            self.start_operator()
+        self.kubectl.run("-n", self.namespace, "delete", "sij", "--all", "--timeout=240s")
         super().close()
-        self.kubectl("delete", "namespace", self.namespace, "--wait=false")
+        self.kubectl("delete", "namespace", self.namespace, "--timeout=240s")
+        if self._brought_crd:
+            self.kubectl("delete", "crd", CRD, "--timeout=240s")
+        shutil.rmtree(self.shared, ignore_errors=True)
 
 
 @dataclass
@@ -296,8 +328,11 @@ class LiveJob:
                     ],
                     "checkpointLocation": str(self.folder / "checkpoint"),
                     # A node of two cores has room for all of them.
-                    "sparkConf": {"spark.kubernetes.executor.request.cores": "200m"},
-                    "driver": {"template": small(shared_folder(self.folder, CONTAINER))},
+                    "sparkConf": {"spark.kubernetes.executor.request.cores": "200m", **self.cluster.driver_conf},
+                    "driver": {
+                        "memory": self.cluster.driver_memory,
+                        "template": small(shared_folder(self.folder, CONTAINER)),
+                    },
                     "executor": {"template": shared_folder(self.folder, EXECUTOR_CONTAINER)},
                     **(application or {}),
                 },

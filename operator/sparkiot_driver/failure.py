@@ -42,6 +42,13 @@ def of_output(tail: Iterable[str], how: str) -> str:
     return shorten("\n".join([*causes, how] if causes else [how, *lines[-5:]]))
 
 
+def of_executors(gave_up: str, newest_loss: str | None) -> str:
+    """Why Spark gave up on executors: its words, and why the last one that had registered was lost, where one had."""
+    last = f"the last one that ran: {newest_loss}" if newest_loss else "none of them came to register"
+    advice = "spark.kubernetes.executor.deleteOnTermination=false keeps their pods and logs"
+    return shorten(f"{gave_up}; {last}; {advice}")
+
+
 def shorten(message: str) -> str:
     """At most MAX_BYTES of UTF-8, cut at a character."""
     data = message.encode("utf-8", "replace")

@@ -57,6 +57,7 @@ class ExecutorFigures:
         self._requests = Requests()
         self._left: set[str] = set()
         self._told: set[str] = set()
+        self._short: set[str] = set()
 
     @property
     def staying(self) -> list[Executor]:
@@ -64,13 +65,21 @@ class ExecutorFigures:
         return [executor for executor in self.active if executor.id not in self.leaving]
 
     def update(
-        self, summaries: Iterable[Executor], *, told: Iterable[str], wanted: int | None, asked_at: float
+        self,
+        summaries: Iterable[Executor],
+        *,
+        told: Iterable[str],
+        wanted: int | None,
+        asked_at: float,
+        short_of_memory: Iterable[str] = (),
     ) -> None:
         """Take in one listing of Spark's executors, the driver's own included.
 
-        told: ids that we told to go. wanted: executors asked for, since ``asked_at``.
+        told: ids that we told to go. wanted: executors asked for, since ``asked_at``. short_of_memory: ids of those
+        that a task ended for want of memory.
         """
         self._told.update(told)
+        self._short.update(short_of_memory)
         # The driver is listed too, but runs no tasks: Spark gives its age as their duration.
         listed = sorted((e for e in summaries if e.id != DRIVER), key=lambda e: e.registered_at)
         for executor in listed:
@@ -105,7 +114,7 @@ class ExecutorFigures:
         for growing in [*self._sums.values(), self._spill]:
             growing.settle()
         self.active, self.leaving, self.startup = [], set(), {}
-        self._requests, self._left, self._told = Requests(), set(), set()
+        self._requests, self._left, self._told, self._short = Requests(), set(), set(), set()
 
     def totals(self) -> dict[str, float]:
         """Sums by their name in the observation; bytes and counts are whole numbers."""
@@ -119,14 +128,15 @@ class ExecutorFigures:
 
     def _leave(self, executor: Executor) -> None:
         wanted = executor.id in self._told
+        out_of_memory = executor.out_of_memory or executor.id in self._short
         self._left.add(executor.id)
         self.lost += not wanted
-        self.out_of_memory += executor.out_of_memory
+        self.out_of_memory += out_of_memory
         entry = {
             "id": executor.id,
             "time": executor.removed_at,
             "reason": executor.reason,
-            "outOfMemory": executor.out_of_memory,
+            "outOfMemory": out_of_memory,
             "wanted": wanted,
         }
         self.removed = [*self.removed, entry][-KEPT_REMOVED:]

@@ -95,6 +95,8 @@ class Queries:
         self.by_id: dict[str, Query] = {}
         self.rows = 0
         self.batches = 0
+        self.failed = 0
+        """Batches that failed: each ends its query, which may begin again and run the batch once more."""
         self.arrived_until: float | None = None
         self._kept: deque[tuple[int, Batch]] = deque(maxlen=KEPT_BATCHES)
 
@@ -123,6 +125,7 @@ class Queries:
 
     def terminated(self, event: JSON) -> None:
         query = self._get(event["id"])
+        self.failed += event.get("exception") is not None
         if query.run_id in (None, event["runId"]):
             query.active, query.exception, query.batch_since = False, event.get("exception"), None
 

@@ -31,6 +31,7 @@ class Report:
         self._now = 0.0  # the time of the message that is being taken in
         self._queries = Queries()
         self._figures = ExecutorFigures()
+        self._figures_at: float | None = None
         self._heap_bytes: int | None = None
         self._context: dict[str, Any] = {}
         self._agent_cpu = 0.0
@@ -61,7 +62,7 @@ class Report:
         with self.lock:
             self._queries.new_start()
             self._figures.new_start(now)
-            self._heap_bytes, self._context = heap_bytes, {}
+            self._heap_bytes, self._context, self._figures_at = heap_bytes, {}, None
             self._agent_cpu_before, self._agent_cpu = self._agent_cpu_before + self._agent_cpu, 0.0
             self.failure, self.had_query = None, False
             self.state = "Restarting" if restart else "Starting"
@@ -78,6 +79,12 @@ class Report:
         with self.lock:
             return self.had_query and self._outage_from is None
 
+    @property
+    def newest_loss(self) -> str | None:
+        """Why the newest executor that nobody sent away was lost; None when there was none."""
+        with self.lock:
+            return next((r["reason"] for r in reversed(self._figures.removed) if not r["wanted"]), None)
+
     def observation(self, after: int, now: float, *, own_cpu: float, rss_bytes: int | None) -> dict[str, Any]:
         """The body of ``GET /v1/observation``. own_cpu: seconds of this process; rss_bytes: its resident memory."""
         with self.lock:
@@ -91,11 +98,13 @@ class Report:
                 "sparkVersion": self._context.get("sparkVersion"),
                 "applicationId": self._context.get("applicationId"),
                 "startedAt": self._context.get("startedAt"),
+                "figuresAt": self._figures_at,
                 "queries": [query.to_wire(now) for query in self._queries.by_id.values()],
                 "batches": self._queries.batches_after(after),
                 "totals": {
                     "rows": self._queries.rows,
                     "batches": self._queries.batches,
+                    "failedBatches": self._queries.failed,
                     "arrivedUntil": self._queries.arrived_until,
                     **figures.totals(),
                 },
@@ -164,12 +173,13 @@ class Report:
         self._queries.terminated(message)
 
     def _executors(self, message: Message) -> None:
-        self._agent_cpu = message["cpuSeconds"]
+        self._agent_cpu, self._figures_at = message["cpuSeconds"], message["time"]
         self._figures.update(
             [Executor(*row) for row in message["executors"]],
             told=message["told"],
             wanted=message["wanted"],
             asked_at=message["askedAt"],
+            short_of_memory=message["shortOfMemory"],
         )
         self._figures.spilled(message.get("spills", []))
         self._queries.running(message["triggers"], self._now)

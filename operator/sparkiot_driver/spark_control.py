@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+TASKS_OF_STAGE = 1000
+
 
 class SparkControl:
     """One SparkContext. Each method is one or two round trips to the JVM; py4j's errors pass through."""
@@ -36,6 +38,13 @@ class SparkControl:
         store = self._scala.statusStore()
         stages: list[dict[str, Any]] = self._json(store.stageList(None, False, False, self._no_doubles, None))
         return stages
+
+    def tasks_of_failing_stages(self) -> list[dict[str, Any]]:
+        """Spark's TaskData of the retained stages in which a task failed, the newest tasks of each."""
+        store = self._scala.statusStore()
+        failing = [stage for stage in self.stages() if stage["numFailedTasks"]]
+        listed = [store.taskList(stage["stageId"], stage["attemptId"], TASKS_OF_STAGE) for stage in failing]
+        return [task for tasks in listed for task in self._json(tasks)]
 
     def request_total(self, count: int) -> None:
         """Tell Spark how many executors there shall be. A lower number ends none."""

@@ -162,10 +162,12 @@ class Supervisor(Service):
         deadline = time.monotonic() + LAST_WORDS_SECONDS
         while self._channel is not None and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS / 4)
-        if code == 0:
+        if code == 0 and not child.gave_up:
             return Ending(FINISHED)
         self._delete_executors()
-        if self._report.failure is not None:
+        if child.gave_up:
+            reason, message = "ExecutorsKeepFailing", failure.of_executors(child.gave_up, self._report.newest_loss)
+        elif self._report.failure is not None:
             reason, message = self._report.failure
         else:
             reason = "ExecutorsKeepFailing" if code == TOO_MANY_EXECUTORS_FAILED else "SparkFailed"

@@ -139,9 +139,11 @@ def busy_report() -> Report:
     gone = executor._replace(id="2", active=False, removed_at=990.0, reason="exit code 137 (OOMKilled)")
     message = {
         "type": "executors",
+        "time": 994.5,
         "cpuSeconds": 0.2,
         "executors": [list(executor), list(gone)],
         "told": [],
+        "shortOfMemory": [],
         "wanted": 2,
         "askedAt": 900.0,
         "triggers": {"q1": False},
@@ -157,6 +159,7 @@ def test_the_operator_reads_a_driver_that_just_started() -> None:
     assert found.desired.generation == 5
     assert found.desired.allocation.memory_mib == 2048
     assert found.applied is None
+    assert found.figures_at is None
     assert (found.totals.rows, found.totals.executors_lost, found.totals.arrived_until) == (0, 0, None)
     assert (found.executors.running, found.executors.cores) == (0, None)
 
@@ -167,6 +170,7 @@ def test_the_operator_reads_a_driver_at_work() -> None:
     assert (query.name, query.active, query.trigger_interval_seconds, query.batch_id) == ("traffic", True, 10.0, 7)
     assert (batch.seq, batch.rows, batch.start, batch.end, batch.duration_seconds) == (1, 120, 990.0, 992.5, 2.5)
     assert (found.totals.rows, found.totals.batches, found.totals.arrived_until) == (120, 1, 990.0)
+    assert (found.figures_at, found.totals.failed_batches) == (994.5, 0)
     assert (found.totals.executors_lost, found.totals.executors_out_of_memory) == (1, 1)
     assert (found.executors.running, found.executors.pending, found.executors.cores) == (1, 1, 2)
     assert [(gone.id, gone.out_of_memory, gone.wanted) for gone in found.executors.removed] == [("2", True, False)]

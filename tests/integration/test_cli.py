@@ -23,7 +23,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def sparkiot(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sparkiot_operator", *arguments]
     clean = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **(env or {})}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=clean)
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env=clean)
 
 
 def one_line_error(result: subprocess.CompletedProcess[str]) -> str:

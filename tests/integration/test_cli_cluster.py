@@ -23,7 +23,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def sparkiot(rig: Rig, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sparkiot_operator", *arguments]
     env = {**os.environ, "KUBECONFIG": str(rig.kubeconfig)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env=env)
 
 
 def test_top_shows_what_the_status_says(rig: Rig) -> None:

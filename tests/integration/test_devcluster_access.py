@@ -3,6 +3,7 @@
 import json
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,28 @@ def session(cluster: DevCluster, token: str) -> aiohttp.ClientSession:
 async def post(client: aiohttp.ClientSession, path: str, body: Any) -> tuple[int, Any]:
     async with client.post(path, json=body) as answer:
         return answer.status, await answer.json()
+
+
+async def test_the_audit_log_holds_every_request_as_kubernetes_would_write_it(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    async with DevCluster.start(audit_log=log) as cluster:
+        token = cluster.service_account_token("default", "default")
+        before = datetime.now(UTC)
+        async with session(cluster, cluster.identity.token) as admin, session(cluster, token) as client:
+            await post(admin, CONFIGMAPS, {"metadata": {"name": "a"}})
+            async with client.get(f"{CONFIGMAPS}/a"), client.get("/apis"):
+                pass
+    created, refused = [json.loads(line) for line in log.read_text().splitlines()]
+    assert (created["apiVersion"], created["verb"], created["responseStatus"]["code"]) == (
+        "audit.k8s.io/v1",
+        "create",
+        201,
+    )
+    assert refused["user"]["username"] == "system:serviceaccount:default:default"
+    assert refused["objectRef"] == {"resource": "configmaps", "namespace": "default", "name": "a"}
+    assert refused["responseStatus"]["code"] == 403
+    arrived = [datetime.fromisoformat(event["requestReceivedTimestamp"]) for event in (created, refused)]
+    assert before <= arrived[0] <= arrived[1] <= datetime.now(UTC)
 
 
 async def test_a_service_account_does_what_its_role_says(cluster: DevCluster) -> None:

@@ -49,10 +49,10 @@ class Operator:
     def stop(self, number: int = signal.SIGTERM) -> str:
         """Ends it, gives what it printed."""
         self._process.send_signal(number)
-        return self._process.communicate(timeout=30)[0]
+        return self._process.communicate(timeout=120)[0]
 
 
-async def until(what: Callable[[], Awaitable[Any]], seconds: float = 30) -> Any:
+async def until(what: Callable[[], Awaitable[Any]], seconds: float = 120) -> Any:
     """Waits for a truthy result; the last one is what the failure shows."""
     result = None
     try:

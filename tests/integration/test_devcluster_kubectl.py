@@ -79,7 +79,7 @@ def test_get_prints_the_crds_columns(kubectl: Kubectl) -> None:
 
 def test_get_watch_shows_changes(kubectl: Kubectl, kubeconfig: Path) -> None:
     kubectl("apply", "-f", "-", stdin=gauge("a"))
-    command = [kubectl_path(), "get", "gg", "-w", "--request-timeout=20s"]
+    command = [kubectl_path(), "get", "gg", "-w", "--request-timeout=120s"]
     env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as watching:
         assert watching.stdout
@@ -201,14 +201,14 @@ def test_edit(kubectl: Kubectl) -> None:
 def test_wait_for_a_condition_and_for_deletion(kubectl: Kubectl, kubeconfig: Path) -> None:
     kubectl("apply", "-f", "-", stdin=gauge("a"))
     env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-    command = [kubectl_path(), "wait", "gg/a", "--for=condition=Ready", "--timeout=20s"]
+    command = [kubectl_path(), "wait", "gg/a", "--for=condition=Ready", "--timeout=120s"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as waiting:
         status = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
         kubectl("patch", "gg", "a", "--subresource=status", "--type=merge", "-p", json.dumps(status))
-        assert waiting.communicate(timeout=30)[0].strip() == f"gauge.{GROUP}/a condition met"
+        assert waiting.communicate(timeout=120)[0].strip() == f"gauge.{GROUP}/a condition met"
     with subprocess.Popen([kubectl_path(), "wait", "gg/a", "--for=delete"], env=env) as waiting:
         kubectl("delete", "gg", "a")
-        assert waiting.wait(30) == 0
+        assert waiting.wait(120) == 0
 
 
 def test_namespaces_and_foreground_deletion(kubectl: Kubectl) -> None:
@@ -250,7 +250,7 @@ class DevProcess:
 
     def end(self, number: int) -> tuple[int, str, str]:
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=120)
         return self.process.returncode, out, err
 
 

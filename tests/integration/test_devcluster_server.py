@@ -153,7 +153,7 @@ async def test_deleting_a_crd_takes_its_resources_along(cluster: DevCluster, tmp
         async with client.delete(crd) as answer:
             assert answer.status == 200
         for gone in (crd, f"/apis/{GROUP}/v1/gauges"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while (await client.get(gone)).status != 404:  # noqa: ASYNC110 the condition is on a server
                     await asyncio.sleep(0.02)
         async with client.get("/apis") as answer:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_driver import FILE_ROWS, STREAM, Driver, Feeder, driver, sink_rows
+from support_driver import FILE_ROWS, PATIENCE, STREAM, Driver, Feeder, driver, sink_rows
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -172,7 +172,7 @@ def test_a_killed_supervisor_leaves_no_spark(tmp_path: Path) -> None:
         one.until("a running query", lambda o: o["state"] == "Running")
         assert one.processes()
         one.process.kill()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while one.processes() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert one.processes() == []

@@ -102,16 +102,16 @@ def test_the_readme_does_what_it_says(clone: Path, background: list[subprocess.P
     before, after = re.split(r"^kubectl get sij -w.*$", user, maxsplit=1, flags=re.M)
     first_line = user.splitlines()[0]
     shell(before, clone)
-    shell(f"{first_line}\nkubectl wait sij/healthcare --for=condition=Ready --timeout=60s", clone)
+    shell(f"{first_line}\nkubectl wait sij/healthcare --for=condition=Ready --timeout=120s", clone)
     table = shell(f"{first_line}\nkubectl get sij", clone)
     for column in ("PHASE", "EXECUTORS", "MEMORY", "TIER", "LATENCY", "ATTAINMENT", "COST/H", "AGE"):
         assert column in table
     assert "decided" in shell(f"{first_line}\n{after}", clone)
-    shell(f"{first_line}\nkubectl wait sij/healthcare --for=jsonpath={{.status.replicas}}=5 --timeout=60s", clone)
+    shell(f"{first_line}\nkubectl wait sij/healthcare --for=jsonpath={{.status.replicas}}=5 --timeout=120s", clone)
     assert "RateAhead" in shell(evaluate, clone)
 
 
-def wait_for(ready: Callable[[], bool], *, timeout_s: float = 60) -> None:
+def wait_for(ready: Callable[[], bool], *, timeout_s: float = 120) -> None:
     until = time.monotonic() + timeout_s
     while not ready():
         assert time.monotonic() < until, "not ready in time"

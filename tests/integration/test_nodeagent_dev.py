@@ -1,5 +1,6 @@
 """`sparkiot dev` as a process: its options for the node, and that no pod's process outlives it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -41,7 +42,7 @@ class Dev:
     def end(self, number: int) -> None:
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
-        self.process.wait(30)
+        self.process.wait(120)
 
 
 @pytest.fixture
@@ -59,8 +60,8 @@ def test_no_process_outlives_the_command(dev: Dev, tmp_path: Path, number: int) 
     main = int(node.pod("family")["status"]["containerStatuses"][0]["containerID"].removeprefix("process://"))
     dev.end(number)
     for pid in (main, int(printed)):
-        node_gone = psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=30)
-        assert not node_gone[1], f"process {pid} lives on"
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(120)  # raises TimeoutExpired for one that lives on
     again = Dev(tmp_path, "--data", str(tmp_path / "data"))
     try:
         pod = again.node.pod("family")
@@ -91,7 +92,7 @@ def test_without_a_node(tmp_path: Path) -> None:
 )
 def test_options_that_make_no_sense_are_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     command = [sys.executable, "-m", "sparkiot_operator", "dev", "--kubeconfig", str(tmp_path / "k"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 2
     assert message in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr

@@ -160,7 +160,7 @@ def test_every_pod_has_an_address_of_its_own(node: Node) -> None:
     env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
     more = {"env": env, "readinessProbe": probe, "ports": [{"name": "web", "containerPort": 7080}]}
     node.apply(python_pod("web-a", code, **more), python_pod("web-b", code, **more))
-    node.kubectl("wait", "pod/web-a", "pod/web-b", "--for=condition=Ready", "--timeout=60s")
+    node.kubectl("wait", "pod/web-a", "pod/web-b", "--for=condition=Ready", "--timeout=120s")
     assert node.pod("web-a")["status"]["podIP"] != node.pod("web-b")["status"]["podIP"]
     node.kubectl("delete", "pod", "web-a", "web-b")
 

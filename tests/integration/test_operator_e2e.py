@@ -31,7 +31,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 @pytest.fixture
 def kubectl(rig: Rig) -> Iterator[Kubectl]:
     yield rig.kubectl
-    rig.kubectl("delete", "sij,configmaps", "--all", "--wait=true", "--timeout=50s")
+    rig.kubectl("delete", "sij,configmaps", "--all", "--wait=true", "--timeout=110s")
 
 
 def job_time(rig: Rig, name: str) -> float:
@@ -46,7 +46,7 @@ def wait_for_cycles(rig: Rig, name: str, *, cycles: int) -> None:
 
 def test_a_job_runs_scales_and_says_so(rig: Rig, kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=[simulated_job("runs")])
-    kubectl("wait", "sij/runs", "--for=condition=Ready", "--timeout=50s")
+    kubectl("wait", "sij/runs", "--for=condition=Ready", "--timeout=110s")
     wait_until(lambda: "ScaledUp" in kubectl.reasons("runs"), what="a ScaledUp event", rig=rig)
     wait_until(lambda: "latency" in kubectl.status("runs"), what="a latency", rig=rig)
 
@@ -129,7 +129,7 @@ def test_a_spec_that_cannot_be_refused_by_the_server_is_refused_with_field_and_v
     assert "InvalidSpec" in kubectl.reasons("bad")
 
     kubectl.patch("bad", {"scaling": {"excludedPeriods": []}})
-    kubectl("wait", "sij/bad", "--for=condition=Ready", "--timeout=50s")
+    kubectl("wait", "sij/bad", "--for=condition=Ready", "--timeout=110s")
     # While it runs, a wrong edit decides nothing and says so.
     kubectl.patch("bad", {"scaling": {"excludedPeriods": [period]}})
     wait_until(lambda: kubectl.condition("bad", "Ready")["reason"] == "InvalidSpec", what="refused again", rig=rig)
@@ -164,10 +164,10 @@ def test_suspend_stops_and_resume_goes_on_with_the_backlog(rig: Rig, kubectl: Ku
 
 def test_delete_really_removes_the_object_and_its_metrics(rig: Rig, kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=[simulated_job("gone")])
-    kubectl("wait", "sij/gone", "--for=condition=Ready", "--timeout=50s")
+    kubectl("wait", "sij/gone", "--for=condition=Ready", "--timeout=110s")
     series = 'sparkiot_job_executors{name="gone",namespace="default",state="running"}'
     wait_until(lambda: series in health(rig, "/metrics"), what="metrics of the job", rig=rig)
-    kubectl("delete", "sij", "gone", "--wait=true", "--timeout=50s")
+    kubectl("delete", "sij", "gone", "--wait=true", "--timeout=110s")
     assert kubectl.run("get", "sij", "gone").returncode != 0
     wait_until(lambda: 'name="gone"' not in health(rig, "/metrics"), what="the metrics are gone too", rig=rig)
 
@@ -189,7 +189,7 @@ def health(rig: Rig, path: str) -> str:
 
 def test_a_deletion_that_nobody_served_is_finished_by_the_next_operator(rig: Rig, kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=[simulated_job("orphan")])
-    kubectl("wait", "sij/orphan", "--for=condition=Ready", "--timeout=50s")
+    kubectl("wait", "sij/orphan", "--for=condition=Ready", "--timeout=110s")
     rig.operator.end(signal.SIGKILL)
     kubectl("delete", "sij", "orphan", "--wait=false")
     assert kubectl.job("orphan")["metadata"]["deletionTimestamp"]
@@ -255,7 +255,7 @@ def test_an_api_server_that_goes_and_comes_back(rig: Rig, kubectl: Kubectl) -> N
     # One size only: a change that cannot be written would rightly wait for the API server.
     fixed = {"interval": "10s", "executors": {"min": 3, "max": 3}}
     kubectl("apply", "-f", "-", stdin=[simulated_job("outage", spec={"scaling": fixed})])
-    kubectl("wait", "sij/outage", "--for=condition=Ready", "--timeout=50s")
+    kubectl("wait", "sij/outage", "--for=condition=Ready", "--timeout=110s")
     rig.cluster.end(signal.SIGTERM)
     decided = len(audited(rig, "outage"))
     wait_until(lambda: len(audited(rig, "outage")) > decided + 3, what="decisions go on during the outage", rig=rig)
@@ -285,7 +285,7 @@ def test_a_trace_from_a_config_map_and_what_can_be_wrong_with_it(rig: Rig, kubec
     assert "ConfigMap load, key trace.csv, line 5" in invalid["message"]
 
     kubectl("apply", "-f", "-", stdin=[config_map("load", ["timestamp,value", *rows])])
-    kubectl("wait", "sij/trace", "--for=condition=Ready", "--timeout=50s")
+    kubectl("wait", "sij/trace", "--for=condition=Ready", "--timeout=110s")
 
 
 def test_a_job_with_an_end_completes_and_is_removed_after_its_time_to_live(rig: Rig, kubectl: Kubectl) -> None:
@@ -301,7 +301,7 @@ def test_a_job_with_an_end_completes_and_is_removed_after_its_time_to_live(rig: 
 def test_sigterm_ends_cleanly_and_keeps_what_runs(tmp_path: Path) -> None:
     with running_rig(tmp_path, *FAST) as rig:
         rig.kubectl("apply", "-f", "-", stdin=[simulated_job("kept")])
-        rig.kubectl("wait", "sij/kept", "--for=condition=Ready", "--timeout=50s")
+        rig.kubectl("wait", "sij/kept", "--for=condition=Ready", "--timeout=110s")
         assert rig.operator.end(signal.SIGTERM) == 0
         assert "Traceback" not in rig.operator.text()
         assert rig.kubectl.status("kept")["phase"] == "Running"

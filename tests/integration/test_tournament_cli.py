@@ -18,7 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def tournament(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sparkiot_operator", "tournament", *arguments]
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env=environment)
 
 
 def test_a_tournament_over_generators_and_recordings(tmp_path: Path) -> None:

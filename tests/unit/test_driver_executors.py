@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkiot_driver.executors import Executor, Requests, least_useful, memory_percent, next_step, parse
+from sparkiot_driver.executors import (
+    Executor,
+    Requests,
+    least_useful,
+    memory_percent,
+    next_step,
+    parse,
+    short_of_memory,
+)
 from sparkiot_driver.figures import ExecutorFigures, Growing, spill_of_stages
 
 EXIT_137 = "The executor with id 3 exited with exit code 137(SIGKILL, possible container OOM)."
@@ -150,6 +158,27 @@ def test_totals_outlive_a_restart_and_only_unwanted_leaves_are_losses() -> None:
     figures.update([executor("1", failed_tasks=1)], told=[], wanted=1, asked_at=9.0)
     assert figures.totals()["failedTasks"] == 13
     assert figures.totals()["executorsLost"] == 1
+
+
+def test_an_executor_whose_task_ran_out_of_heap_is_out_of_memory_whatever_its_exit_code() -> None:
+    wrapped = "SparkException: [TASK_WRITE_FAILED]\nCaused by: java.lang.OutOfMemoryError: Java heap space"
+    tasks = [
+        {"executorId": "1", "errorMessage": wrapped},
+        {"executorId": "2", "errorMessage": "org.apache.spark.memory.SparkOutOfMemoryError: no page"},
+        {"executorId": "3", "errorMessage": None},
+        {"executorId": "4"},
+    ]
+    assert short_of_memory(tasks) == {"1"}
+    figures, reason = ExecutorFigures(), "The executor with id 1 exited with exit code 50(Uncaught exception)."
+    figures.update([executor("1")], told=[], wanted=1, asked_at=0.0, short_of_memory=["1"])
+    assert figures.out_of_memory == 0, "it is still here"
+    gone = executor("1", active=False, removed_at=9.0, reason=reason)
+    figures.update([gone], told=[], wanted=1, asked_at=0.0, short_of_memory=["1"])
+    assert (figures.out_of_memory, figures.removed[-1]["outOfMemory"]) == (1, True)
+    # Another start counts its executors from 1 again.
+    figures.new_start(10.0)
+    figures.update([gone], told=[], wanted=1, asked_at=11.0)
+    assert figures.out_of_memory == 1
 
 
 def test_spill_counts_each_stage_once() -> None:

@@ -153,7 +153,10 @@ def test_a_failed_query_is_reported_and_an_old_run_does_not_end_a_new_one() -> N
     queries.started({"id": "q", "runId": "new", "name": None, "time": START})
     queries.terminated({"id": "q", "runId": "old", "exception": "late"})
     assert queries.by_id["q"].to_wire(START)["active"] is True
+    queries.terminated({"id": "q", "runId": "new", "exception": None})
+    assert queries.failed == 1
     queries.terminated({"id": "q", "runId": "new", "exception": "boom"})
+    assert queries.failed == 2
     wire = queries.by_id["q"].to_wire(START)
     assert (wire["active"], wire["exception"], wire["backlogRows"]) == (False, "boom", None)
 

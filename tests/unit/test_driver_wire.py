@@ -97,6 +97,9 @@ def test_the_last_words_of_a_process_are_kept_and_short() -> None:
     assert failure.of_output(["a", "", "b"], "it ended") == "it ended\na\nb"
     tail = ['Exception in thread "main" org.apache.spark.SparkException: External scheduler cannot be instantiated']
     assert failure.of_output(tail, "it ended").startswith("org.apache.spark.SparkException: External")
+    said = failure.of_executors("Max number of executor failures (2) reached", None)
+    assert said.startswith("Max number of executor failures (2) reached; none of them came to register; ")
+    assert "the last one that ran: exit code 52" in failure.of_executors("Max", "exit code 52")
     assert len(failure.shorten("é" * 5000).encode()) <= failure.MAX_BYTES
 
 

@@ -34,6 +34,12 @@ def test_a_report_that_says_nothing_measures_nothing() -> None:
     assert look(report(990.0), report(1000.0)) == Measurement(time=1000.0)
 
 
+def test_a_measurement_is_as_old_as_what_was_read_from_spark() -> None:
+    assert look(None, report(1000.0, figuresAt=993.0), now=1004.0).time == 997.0
+    # A clock that was set back between the two makes nothing come from the future.
+    assert look(None, report(1000.0, figuresAt=1001.0), now=1004.0).time == 1004.0
+
+
 def test_a_whole_look() -> None:
     before = report(
         990.0,

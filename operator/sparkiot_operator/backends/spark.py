@@ -323,6 +323,7 @@ def _reported(known: DriverStatus, report: DriverReport) -> DriverStatus:
         update={
             "application_id": report.application_id,
             "spark_version": report.spark_version,
+            "failed_batches": report.totals.failed_batches,
             "startup": known.startup if startup is None else format_seconds(startup),
             "restart_cost": known.restart_cost if cost is None else format_seconds(cost),
         }

@@ -41,6 +41,10 @@ def dev(
             "interpreter of this command is there as sparkiot:dev."
         ),
     ] = None,
+    audit_log: Annotated[
+        Path | None,
+        typer.Option(help="File to which every request on a resource is appended, as Kubernetes' audit log has it."),
+    ] = None,
     node: Annotated[
         bool, typer.Option(help="Run pods as local processes. On by default where that works: on Linux.")
     ] = sys.platform == "linux",
@@ -66,12 +70,20 @@ def dev(
         images = [read_image(text) for text in image or ()]
         size = NodeSize(cpus=node_cpus, memory=read_memory(node_memory) if node_memory else None)
         starting = cluster_with_node(
-            images=images, size=size, port=port, data=data, kubeconfig=kubeconfig.absolute(), crds=crds
+            images=images,
+            size=size,
+            port=port,
+            data=data,
+            kubeconfig=kubeconfig.absolute(),
+            crds=crds,
+            audit_log=audit_log,
         )
     elif image or node_cpus or node_memory:
         fail("--image, --node-cpus and --node-memory are about the node, and --no-node leaves it out", code=2)
     else:
-        starting = DevCluster.start(port=port, data=data, kubeconfig=kubeconfig.absolute(), crds=crds)
+        starting = DevCluster.start(
+            port=port, data=data, kubeconfig=kubeconfig.absolute(), crds=crds, audit_log=audit_log
+        )
     try:
         asyncio.run(_serve(starting, data))
     except (ClusterError, OSError) as error:

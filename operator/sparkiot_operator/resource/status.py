@@ -76,6 +76,7 @@ class DriverStatus(Model):
     failures: int = Field(0, description="Failures in a row; forgotten after restartPolicy.resetAfter.")
     last_failure: FailureStatus | None = Field(None, description="The last failure.")
     next_start: str | None = Field(None, description="When a failed driver is started again, RFC 3339.")
+    failed_batches: int | None = Field(None, description="Micro-batches that failed since this pod's driver started.")
     startup: str | None = Field(None, description="Last time from an executor's request to its registration.")
     restart_cost: str | None = Field(None, description="Last outage of a restart from the checkpoint.")
 

@@ -16,6 +16,9 @@ from sparkiot_operator.times import parse_timestamp, precise_timestamp, timestam
 from .diagnosis import DriverState, DriverView
 from .restart_policy import GiveUp, next_start
 
+OF_A_POD = ("pod_uid", "started", "application_id", "failed_batches")
+"""What a driver's status says of one pod and not of its successor."""
+
 
 class Step(enum.Enum):
     """What the backend does about the driver pod now."""
@@ -143,4 +146,4 @@ def _waiting(known: DriverStatus) -> Plan:
 
 
 def _without_pod(known: DriverStatus) -> DriverStatus:
-    return known.model_copy(update={"pod_uid": None, "started": None, "application_id": None})
+    return known.model_copy(update=dict.fromkeys(OF_A_POD))

@@ -28,6 +28,7 @@ def measure(
     epoch seconds. desired: the allocation that the job shall have; executors are billed by its memory until the driver
     applied one. unschedulable: executor pods for which the cluster has no room.
 
+    The measurement is as old as what the driver last read from Spark: one whose runtime hangs must not look fresh.
     Another incarnation begins its sums anew: what is a rate is None then, and what is counted counts from its start.
     """
     same = previous is not None and previous.incarnation == report.incarnation
@@ -35,7 +36,7 @@ def measure(
     active = [query for query in report.queries if query.active]
     executors, applied = report.executors, report.applied.allocation if report.applied else None
     return Measurement(
-        time=now,
+        time=now - _age_s(report),
         rate=_rate(since, report),
         backlog=_backlog(active),
         volume_mb=_per_batch(since, report, "input_bytes", zero_is_known=False),
@@ -56,6 +57,11 @@ def measure(
         lost_executors=_counted(previous, report, "executors_lost"),
         out_of_memory=_counted(previous, report, "executors_out_of_memory"),
     )
+
+
+def _age_s(report: DriverReport) -> float:
+    """Seconds since Spark's figures were read, by the driver's clock alone; none where it does not tell."""
+    return 0.0 if report.figures_at is None else max(report.time - report.figures_at, 0.0)
 
 
 def _rate(since: DriverReport | None, report: DriverReport) -> float | None:

@@ -80,10 +80,14 @@ class BatchReport(_Wire):
 
 
 class TotalsReport(_Wire):
-    """Sums since the supervisor began. arrived_until: all rows that arrived before it are in ``rows``."""
+    """Sums since the supervisor began. arrived_until: all rows that arrived before it are in ``rows``.
+
+    failed_batches: each ended its query; batches that ran again in a query that was started anew count each time.
+    """
 
     rows: int | None = None
     batches: int | None = None
+    failed_batches: int | None = None
     arrived_until: float | None = None
     shuffle_write_bytes: int | None = None
     shuffle_read_bytes: int | None = None
@@ -133,7 +137,11 @@ class RuntimeReport(_Wire):
 
 
 class DriverReport(_Wire):
-    """One answer of a driver. incarnation: of its supervisor process; totals and seq begin anew with another."""
+    """One answer of a driver.
+
+    incarnation: of its supervisor process; totals and seq begin anew with another. figures_at: when the executors'
+    figures were read from Spark, None before the first time since its start.
+    """
 
     time: float
     incarnation: str
@@ -142,6 +150,7 @@ class DriverReport(_Wire):
     spark_version: str | None = None
     application_id: str | None = None
     started_at: float | None = None
+    figures_at: float | None = None
     queries: tuple[QueryReport, ...] = ()
     batches: tuple[BatchReport, ...] = ()
     totals: TotalsReport = TotalsReport()

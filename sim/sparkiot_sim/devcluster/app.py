@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -30,6 +31,7 @@ BODY_LIMIT = 3 * 1024 * 1024  # bytes, the limit of Kubernetes' API server
 _PUBLIC = ("/healthz", "/livez", "/readyz")
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d+)?", re.IGNORECASE)
 _USER, _ACCESS = web.RequestKey("user", User), web.RequestKey("access", Access)
+_RECEIVED = web.RequestKey("received", datetime)
 
 
 class Http:
@@ -54,6 +56,7 @@ class Http:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Turns strangers away and errors into Status objects."""
+        request[_RECEIVED] = self._api.time()
         try:
             self._authenticate(request)
             response = await handler(request)
@@ -74,7 +77,7 @@ class Http:
         """Once for each request on a resource; a stream is noted when it starts."""
         if access := request.pop(_ACCESS, None):
             agent = request.headers.get("User-Agent", "")
-            self._requests.add(RequestRecord(request[_USER].name, agent, access, code))
+            self._requests.add(RequestRecord(request[_USER].name, agent, access, code, request[_RECEIVED]))
 
     def _authenticate(self, request: web.Request) -> None:
         # A page in a browser can point its own host name at 127.0.0.1, but cannot change the Host header.

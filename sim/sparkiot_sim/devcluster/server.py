@@ -59,11 +59,13 @@ class DevCluster:
         data: Path | None = None,
         kubeconfig: Path | None = None,
         crds: Iterable[Obj] = (),
+        audit_log: Path | None = None,
     ) -> AsyncIterator["DevCluster"]:
         """Serves until the block ends. Port 0 takes a free one; without `data` objects live in memory only.
 
-        Raises ClusterStartError for a port in use, ClusterDataError for a data folder that is damaged or in use,
-        ApiError for a CRD that is not valid.
+        audit_log: file to which every request on a resource is appended. Raises ClusterStartError for a port in use,
+        ClusterDataError for a data folder that is damaged or in use, ApiError for a CRD that is not valid, OSError for
+        an audit log that cannot be written.
         """
         listener = _listen(port)
         with contextlib.ExitStack() as stack:
@@ -76,7 +78,8 @@ class DevCluster:
             _furnish(api, crds)
             collector = asyncio.create_task(collect(api), name="devcluster-gc")
             identity = Identity.load_or_create(data)
-            requests = RequestLog()
+            requests = RequestLog(audit_log)
+            stack.callback(requests.close)
             url = f"https://{_ADDRESS}:{listener.getsockname()[1]}"
             runner = web.AppRunner(
                 Http(api, identity, requests).application(),

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import platform
-import secrets
 import shutil
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from sparkiot_sim.nodeagent.container import log_path
 from sparkiot_sim.nodeagent.events import EventRecorder
 from sparkiot_sim.nodeagent.images import OWN_IMAGE, LocalImage, images_by_name
 from sparkiot_sim.nodeagent.memory import MemoryGuard
+from sparkiot_sim.nodeagent.network import Network, NoRangeError
 from sparkiot_sim.nodeagent.pod import Host, PodWorker
 from sparkiot_sim.nodeagent.scheduling import NodeSize, obstacle
 from sparkiot_sim.nodeagent.status import merge_conditions
@@ -40,7 +40,9 @@ _OPTIONS = WriteOptions(field_manager="kubelet")
 class NodeAgent:
     """Runs the pods of one embedded cluster on this machine."""
 
-    def __init__(self, cluster: DevCluster, images: Iterable[LocalImage], folder: Path, size: NodeSize) -> None:
+    def __init__(
+        self, cluster: DevCluster, images: Iterable[LocalImage], folder: Path, size: NodeSize, network: Network
+    ) -> None:
         self._api = cluster.api
         self._folder = folder
         self._size = size
@@ -54,9 +56,7 @@ class NodeAgent:
             guard=MemoryGuard(),
         )
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
-        # A range of its own for each agent, so that two on one machine do not meet; then one address a pod.
-        self._network = f"127.{64 + secrets.randbelow(128)}"
-        self._addresses = 0
+        self._network = network
 
     @property
     def name(self) -> str:
@@ -74,12 +74,16 @@ class NodeAgent:
         """Runs pods until the block ends; then every process that it started has ended.
 
         data: folder for volumes and logs, a temporary one when absent. Raises ClusterStartError on another system than
-        Linux.
+        Linux, and where too many agents run already.
         """
         if sys.platform != "linux":
             raise ClusterStartError("the node agent runs on Linux only: start the cluster without it (--no-node)")
+        try:
+            network = Network()
+        except NoRangeError as error:
+            raise ClusterStartError(str(error)) from error
         folder = data or Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sparkiot-node-"))
-        agent = NodeAgent(cluster, images, folder.absolute(), size or NodeSize())
+        agent = NodeAgent(cluster, images, folder.absolute(), size or NodeSize(), network)
         agent._register()
         cluster.api.node = agent
         tasks = [asyncio.create_task(agent._watch()), asyncio.create_task(agent._host.guard.run())]
@@ -91,6 +95,7 @@ class NodeAgent:
             await asyncio.gather(*tasks, return_exceptions=True)
             await agent._stop_all()
             cluster.api.node = None
+            network.close()
             if data is None:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -207,13 +212,8 @@ class NodeAgent:
             asyncio.get_running_loop().run_in_executor(None, lambda: shutil.rmtree(folder, ignore_errors=True))
 
     def _free_address(self) -> Address:
-        """An address that no living pod has; some 65,000 pass before one comes again."""
         used = {worker.address.pod_ip for worker, _ in self._workers.values()}
-        while True:
-            self._addresses = self._addresses % 65_000 + 1
-            address = f"{self._network}.{self._addresses // 254}.{self._addresses % 254 + 1}"
-            if address not in used:
-                return Address(pod_ip=address, host_ip=HOST_IP)
+        return Address(pod_ip=self._network.free_address(used), host_ip=HOST_IP)
 
     # Start and stop
 

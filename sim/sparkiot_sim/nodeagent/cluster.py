@@ -21,11 +21,12 @@ async def cluster_with_node(
     data: Path | None = None,
     kubeconfig: Path | None = None,
     crds: Iterable[Obj] = (),
+    audit_log: Path | None = None,
 ) -> AsyncIterator[DevCluster]:
     """`DevCluster.start` and `NodeAgent.start` in one; with `data`, the node's files lie in its folder `node`."""
     folder = data / "node" if data else None
     async with (
-        DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds) as cluster,
+        DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds, audit_log=audit_log) as cluster,
         NodeAgent.start(cluster, images=images, data=folder, size=size),
     ):
         yield cluster
