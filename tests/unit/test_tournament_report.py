@@ -11,14 +11,16 @@ import pytest
 from sparkiot_sim.episode import Summary
 from sparkiot_sim.generators import Kind
 from sparkiot_sim.timeline import Timeline
+from sparkiot_sim.tournament.entry import Entry
 from sparkiot_sim.tournament.matches import Load, Tournament
 from sparkiot_sim.tournament.play import Result
 from sparkiot_sim.tournament.report import write
 from sparkiot_sim.tournament.statistics import estimate, overall, rows, t_quantile
+from sparkiot_sim.tournament.tiers import TierUse
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TOURNAMENT = Tournament(
-    policies=("Rate", "HPA"),
+    entries=(Entry.of("Rate"), Entry.of("HPA")),
     loads=(Load(source=Kind.SMART_CITY, mean_rate=300.0), Load(source=Kind.HEALTHCARE, mean_rate=300.0)),
     seeds=(1, 2),
     duration_s=7200.0,
@@ -37,6 +39,7 @@ def result(policy: str, workload: str, seed: int, *, attainment: float, cost: fl
             slo_attainment=attainment,
             violations_percent=100 * (1 - attainment),
             cost_dollars=cost,
+            latency_mean_ms=550.0,
             latency_p50_ms=500.0,
             latency_p95_ms=900.0,
             latency_p99_ms=1100.0,
@@ -48,6 +51,7 @@ def result(policy: str, workload: str, seed: int, *, attainment: float, cost: fl
         ),
         duration_s=7200.0,
         fallback_share=0.25,
+        tiers=TierUse((0.0, 0.75, 0.25, 0.0), 1.0, None if seed == 1 else 0.5),
         timeline=Timeline(
             name=policy,
             latency_target_ms=1000.0,

@@ -107,11 +107,12 @@ def tournament(
         return
     from sparkiot_sim.calibration import default_calibration
     from sparkiot_sim.signals import QUALITIES
+    from sparkiot_sim.tournament.entry import Entry
     from sparkiot_sim.tournament.matches import Tournament
 
     try:
         program = Tournament(
-            policies=options.names(policies or POLICIES, "--policies"),
+            entries=tuple(Entry.of(name) for name in options.names(policies or POLICIES, "--policies")),
             loads=_loads(workloads, traces, options.rates(mean_rate or MEAN_RATE)),
             presets=options.known(
                 options.names(presets or PRESET, "--presets"), default_calibration().presets, "--presets"
@@ -126,8 +127,8 @@ def tournament(
 
 
 def _play_cluster(program: "Tournament", folder: Path, workers: int | None, output: Output) -> None:
-    from sparkiot_operator.offline import find_policy
     from sparkiot_policies.errors import PolicyError
+    from sparkiot_sim.tournament.entry import entrant
     from sparkiot_sim.tournament.play import TournamentError, play
     from sparkiot_sim.tournament.report import INTERVALS, write
     from sparkiot_sim.tournament.statistics import rows
@@ -136,9 +137,9 @@ def _play_cluster(program: "Tournament", folder: Path, workers: int | None, outp
     # numpy's own threads would only get into each other's way: the processes already fill the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        for name in program.policies:  # a misspelt name shall not cost the start of the processes
-            find_policy(name)
-        results = _with_progress(lambda done: play(program, find_policy, workers=workers, progress=done))
+        for entry in program.entries:  # a misspelt name shall not cost the start of the processes
+            entrant(entry.policy)
+        results = _with_progress(lambda done: play(program, workers=workers, progress=done))
     except (PolicyError, TournamentError) as error:
         fail(str(error))
     except KeyboardInterrupt:

@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparkiot_policies.learned import LearnedPolicy
-from sparkiot_policies.policy import Policy
+from sparkiot_policies.job import Job
 from sparkiot_policies.rules import HPA, Rate
 from sparkiot_policies.rules.hpa import kubernetes_limits
 from sparkiot_sim.episode import Episode, Summary, run_episode
 from sparkiot_sim.timeline import Timeline
 
+from .entry import Entrant, Entry, entrant
 from .matches import Match, Tournament
+from .tiers import TierUse, tier_use
 
-FindPolicy = Callable[[str], Policy]
-"""From the name of an entry to its policy; an importable function, since every process calls it for itself."""
 SECONDS_PER_HOUR = 3600.0
 
 
@@ -31,8 +30,9 @@ class TournamentError(Exception):
 class Result:
     """What a match came to.
 
-    mean_rate: messages/s. duration_s: seconds played. fallback_share: of the decisions, those that the fallback rule
-    took because the policy failed or knew its own limits. timeline: kept for the first seed only.
+    policy: the entry's name. mean_rate: messages/s. duration_s: seconds played. fallback_share: of the decisions,
+    those that the fallback rule took because the policy failed or knew its own limits. timeline: kept for the first
+    seed only.
     """
 
     policy: str
@@ -43,6 +43,7 @@ class Result:
     summary: Summary
     duration_s: float
     fallback_share: float
+    tiers: TierUse
     timeline: Timeline | None
 
     @property
@@ -57,7 +58,6 @@ class Result:
 
 def play(
     tournament: Tournament,
-    find: FindPolicy,
     *,
     workers: int | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
@@ -76,7 +76,7 @@ def play(
             # A fresh interpreter each: forking a process that holds threads may hang.
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_enter,
-            initargs=(tournament, find),
+            initargs=(tournament,),
         ) as pool:
             try:
                 for result in pool.map(_play, range(count)):
@@ -94,43 +94,57 @@ def play(
     return results
 
 
-def play_match(tournament: Tournament, match: Match, policy: Policy) -> Result:
+def play_match(tournament: Tournament, match: Match, player: Entrant) -> Result:
     """Play one match in this process.
 
     A learned policy that cannot decide falls back to Rate, as a live job's does; a rule plays as itself throughout, and
     HPA at the pace of Kubernetes' own, which knows none of the job's steps and cool-downs.
     """
     setting = tournament.setting(match)
-    job = setting.job
-    if isinstance(policy, HPA):
-        job = replace(job, limits=kubernetes_limits(job.limits))
+    job = _job(setting.job, match.entry, player)
     episode = run_episode(
         job=job,
-        simulated=setting.simulated(),
-        policy=policy,
-        fallback=Rate() if isinstance(policy, LearnedPolicy) else policy,
+        simulated=replace(setting, job=job).simulated(),
+        policy=player.policy,
+        fallback=Rate() if player.learned else player.policy,
+        meta=player.meta,
         duration_s=setting.duration_s,
         start=setting.start,
+        delay=match.entry.delay,
     )
     decisions = [cycle.decision for cycle in episode.cycles]
-    keep = match.seed == tournament.seeds[0]
+    played = match.round
+    keep = played.seed == tournament.seeds[0]
     return Result(
-        policy=match.policy,
-        workload=match.load.name,
-        mean_rate=match.load.mean_rate,
-        preset=match.preset,
-        seed=match.seed,
+        policy=match.entry.name,
+        workload=played.load.name,
+        mean_rate=played.load.mean_rate,
+        preset=played.preset,
+        seed=played.seed,
         summary=episode.summary,
         duration_s=len(decisions) * job.interval_s,
         fallback_share=float(np.mean([decision.acted != decision.policy for decision in decisions])),
-        timeline=_timeline(match, episode, job.objectives.latency_target_ms) if keep else None,
+        tiers=tier_use(
+            [decision.allocation.tier.code for decision in decisions],
+            [cycle.measurement.temperature for cycle in episode.cycles],
+        ),
+        timeline=_timeline(match.entry.name, episode, job.objectives.latency_target_ms) if keep else None,
     )
 
 
-def _timeline(match: Match, episode: Episode, latency_target_ms: float) -> Timeline:
+def _job(job: Job, entry: Entry, player: Entrant) -> Job:
+    """The job of a match: the round's, under the entrant's reward weights, with what the entry takes from it."""
+    limits = kubernetes_limits(job.limits) if isinstance(player.policy, HPA) else job.limits
+    initial = job.initial
+    if entry.tier is not None:
+        limits, initial = replace(limits, tiers=(entry.tier,)), replace(initial, tier=entry.tier)
+    return replace(job, limits=limits, initial=initial, objectives=replace(job.objectives, weights=player.weights))
+
+
+def _timeline(name: str, episode: Episode, latency_target_ms: float) -> Timeline:
     columns = episode.columns()
     return Timeline(
-        name=match.policy,
+        name=name,
         latency_target_ms=latency_target_ms,
         time=columns["time"],
         rate=columns["rate"],
@@ -144,25 +158,25 @@ def _timeline(match: Match, episode: Episode, latency_target_ms: float) -> Timel
 
 
 class _Player:
-    """What a process holds between its matches: the program, and the policies, each loaded once."""
+    """What a process holds between its matches: the program, and the entrants, each loaded once."""
 
-    def __init__(self, tournament: Tournament, find: FindPolicy) -> None:
+    def __init__(self, tournament: Tournament) -> None:
         self._tournament = tournament
         self._matches = tournament.matches()
-        self._policies = {name: find(name) for name in tournament.policies}
+        self._entrants = {entry.policy: entrant(entry.policy) for entry in tournament.entries}
 
     def play(self, index: int) -> Result:
         match = self._matches[index]
-        return play_match(self._tournament, match, self._policies[match.policy])
+        return play_match(self._tournament, match, self._entrants[match.entry.policy])
 
 
 _players: list[_Player] = []
 
 
-def _enter(tournament: Tournament, find: FindPolicy) -> None:
+def _enter(tournament: Tournament) -> None:
     # Ctrl-C ends the process that asked; it then ends these, which would otherwise each print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _players[:] = [_Player(tournament, find)]
+    _players[:] = [_Player(tournament)]
 
 
 def _play(index: int) -> Result:

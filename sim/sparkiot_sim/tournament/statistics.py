@@ -20,8 +20,16 @@ METRICS: Mapping[str, float] = {
     "scalings_per_hour": math.inf,
     "restarts": math.inf,
     "fallback_share": 1.0,
+    "tier_hot": 1.0,
+    "tier_warm": 1.0,
+    "tier_cold": 1.0,
+    "tier_archive": 1.0,
+    "hot_data_on_fast": 1.0,
+    "cold_data_on_fast": 1.0,
 }
 """What is measured of every match, and the highest value it can take; the lowest is 0."""
+NOT_ALWAYS = frozenset({"hot_data_on_fast", "cold_data_on_fast"})
+"""Measured only in matches where there was something to measure: their means are over these."""
 CONFIDENCE = 0.95
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """97.5 % quantiles of Student's t with 1 to 10 degrees of freedom; ``t_quantile`` expands the rest."""
@@ -85,13 +93,14 @@ class Overall:
 
 
 def metrics(result: Result) -> dict[str, float]:
-    """The values of METRICS of one match; NaN where it had no batch."""
-    values = {
+    """The values of METRICS of one match; NaN where there was nothing to measure."""
+    values: dict[str, Any] = {
         **result.summary.to_dict(),
         "scalings_per_hour": result.scalings_per_hour,
         "fallback_share": result.fallback_share,
+        **result.tiers.to_dict(),
     }
-    return {name: values[name] for name in METRICS}
+    return {name: math.nan if values[name] is None else values[name] for name in METRICS}
 
 
 def rows(results: Sequence[Result]) -> list[Row]:
@@ -100,7 +109,8 @@ def rows(results: Sequence[Result]) -> list[Row]:
     for (policy, workload, mean_rate, preset), group in groupby(results, key=attrgetter("cell")):
         values = [metrics(result) for result in group]
         estimates = {
-            name: estimate([value[name] for value in values], highest=highest) for name, highest in METRICS.items()
+            name: estimate(_known(name, [value[name] for value in values]), highest=highest)
+            for name, highest in METRICS.items()
         }
         found.append(
             Row(
@@ -134,8 +144,8 @@ def overall(table: Sequence[Row]) -> list[Overall]:
 
 
 def estimate(values: Sequence[float], *, highest: float = math.inf) -> Estimate:
-    """The mean of independent values and its interval by Student's t."""
-    mean = fmean(values)
+    """The mean of independent values and its interval by Student's t; NaN of none, or where one of them is."""
+    mean = fmean(values) if values else math.nan
     if len(values) < 2 or math.isnan(mean):
         return Estimate(mean, None, highest)
     return Estimate(mean, t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values)), highest)
@@ -153,6 +163,10 @@ def t_quantile(freedom: int) -> float:
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     return z + first / freedom + second / freedom**2 + third / freedom**3
+
+
+def _known(metric: str, values: Sequence[float]) -> Sequence[float]:
+    return [value for value in values if not math.isnan(value)] if metric in NOT_ALWAYS else values
 
 
 def _attainment(row: Row) -> float:
