@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from sparkiot_policies import library
 from sparkiot_policies.allocation import Tier
-from sparkiot_policies.errors import PolicyError
+from sparkiot_policies.artifact import load_artifact
+from sparkiot_policies.errors import ArtifactError, PolicyError
 from sparkiot_policies.learned import LearnedMetaController, LearnedPolicy
 from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from sparkiot_policies.policy import MetaController, Policy
-from sparkiot_policies.rules import RULES, rule
+from sparkiot_policies.rules import RULES, names_rule, rule
 
 BALANCED = SCENARIO_WEIGHTS[Scenario.BALANCED]
 META = "default-meta"
@@ -60,11 +61,15 @@ def entrant(reference: str) -> Entrant:
     another. Weights are the equal ones where nothing is said; rules do not read them.
     Raises PolicyError for anything else.
     """
-    name, *settings = reference.split(":")
-    if name in RULES:
+    if names_rule(reference):
         return Entrant(policy=rule(reference))
+    name, *settings = reference.split(":")
     knobs = _knobs(reference, settings)
-    policy = LearnedPolicy(library.load(name))
+    try:
+        folder = library.locate(name)
+    except ArtifactError as error:
+        raise PolicyError(f"{error}; rules: {', '.join(RULES)}") from None
+    policy = LearnedPolicy(load_artifact(folder))
     if not knobs:
         return Entrant(policy=policy)
     if set(knobs) == set(PARTS):

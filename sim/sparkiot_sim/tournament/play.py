@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sparkiot_policies.job import Job
-from sparkiot_policies.rules import HPA, Rate
-from sparkiot_policies.rules.hpa import kubernetes_limits
+from sparkiot_policies.rules import Rate, Rule
 from sparkiot_sim.episode import Episode, Summary, run_episode
 from sparkiot_sim.timeline import Timeline
 
@@ -97,8 +96,8 @@ def play(
 def play_match(tournament: Tournament, match: Match, player: Entrant) -> Result:
     """Play one match in this process.
 
-    A learned policy that cannot decide falls back to Rate, as a live job's does; a rule plays as itself throughout, and
-    HPA at the pace of Kubernetes' own, which knows none of the job's steps and cool-downs.
+    A learned policy that cannot decide falls back to Rate, as a live job's does; a rule plays as itself throughout, at
+    its own platform's pace (``Rule.limits``).
     """
     setting = tournament.setting(match)
     job = _job(setting.job, match.entry, player)
@@ -134,7 +133,7 @@ def play_match(tournament: Tournament, match: Match, player: Entrant) -> Result:
 
 def _job(job: Job, entry: Entry, player: Entrant) -> Job:
     """The job of a match: the round's, under the entrant's reward weights, with what the entry takes from it."""
-    limits = kubernetes_limits(job.limits) if isinstance(player.policy, HPA) else job.limits
+    limits = player.policy.limits(job.limits) if isinstance(player.policy, Rule) else job.limits
     initial = job.initial
     if entry.tier is not None:
         limits, initial = replace(limits, tiers=(entry.tier,)), replace(initial, tier=entry.tier)
