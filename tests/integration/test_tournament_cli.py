@@ -66,6 +66,29 @@ def test_the_table_for_people(tmp_path: Path) -> None:
     assert "signals: none" in (tmp_path / "results.md").read_text()
 
 
+SHORT = ("--workloads", "Healthcare", "--seeds", "1", "--duration", "5m", "--workers", "1")
+
+
+def test_a_sweep_compares_fronts(tmp_path: Path) -> None:
+    arguments = ["tournament", "--policies", "default,HPA", "--sweep", *SHORT, "--to", str(tmp_path), "-o", "json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert {row["policy"].partition(":")[0] for row in found["rows"]} == {"default", "HPA"}
+    assert [(row["policy"], row["rival"]) for row in found["fronts"]] == [("default", "HPA"), ("default", "best rival")]
+    assert [row["lines"] for row in found["fronts_overall"]] == [1, 1]
+    assert "## Fronts, over all workloads" in (tmp_path / "results.md").read_text()
+    assert (tmp_path / "fronts.png").read_bytes().startswith(PNG)
+
+
+def test_ablations_in_one_command(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["tournament", "--ablations", *SHORT, "--to", str(tmp_path)])
+    assert result.exit_code == 0, result.stderr
+    for part in ("without edge signals", "three intervals late", "fixed equal weights", "5.20"):
+        assert part in " ".join(result.stdout.split())
+    assert len(json.loads((tmp_path / "results.json").read_text())["ablations"]) == 7
+
+
 def test_the_thesis_arena_beside_its_published_figures(tmp_path: Path) -> None:
     result = tournament("--arena", "thesis", "--seeds", "1-2", "--to", str(tmp_path), "-o", "json")
     assert result.returncode == 0, result.stderr
@@ -91,7 +114,11 @@ def test_the_thesis_arena_beside_its_published_figures(tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["--policies", "Sage"], 1, "Sage: neither a path nor the name of a shipped artifact"),
+        (["--policies", "default:weights=Cheap"], 1, "scenario 'Cheap' is unknown"),
         (["--policies", "Rate,"], 2, "empty name"),
+        (["--sweep", "--ablations"], 2, "another study than --sweep"),
+        (["--ablations", "--policies", "default,Rate"], 2, "ablations are of one learned policy"),
+        (["--arena", "thesis", "--sweep"], 2, "no meaning in the thesis arena"),
         (["--policies", "Rate,Rate"], 2, "Rate occurs twice"),
         (["--seeds", "5-1"], 2, "runs backwards"),
         (["--seeds", "one"], 2, "whole numbers and ranges"),

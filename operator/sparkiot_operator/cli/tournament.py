@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import tournament_options as options
+from . import tournament_studies as studies
 from .console import Output, OutputOption, console, errors, fail, print_json, print_rows
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from sparkiot_sim.tournament.play import Result
     from sparkiot_sim.tournament.statistics import Row
 
-POLICIES = "default,HPA,Rate,RateAhead,Fixed"
 PRESET = "cloud-coldstart"
 SIGNAL = "measured"
 DURATION = "24h"
@@ -28,6 +28,7 @@ HEADINGS = {
     "policy": "policy",
     "slo_attainment": "attainment %",
     "cost_dollars": "cost $",
+    "oracle_ratio": "/ oracle",
     "latency_p50_ms": "P50 ms",
     "latency_p95_ms": "P95 ms",
     "latency_p99_ms": "P99 ms",
@@ -58,8 +59,9 @@ def tournament(
     policies: Annotated[
         str | None,
         typer.Option(
-            help=f"Rules, shipped policies or paths of artifacts. Default: {POLICIES}; in the thesis arena its own"
-            " baselines and the shipped policy for it.",
+            help="Rules with or without settings (Rate, Rate:utilization=0.8), shipped policies or paths of artifacts"
+            " with or without reward weights (default, default:weights=HealthcareCritical, default:weights=Auto)."
+            f" Default: {studies.POLICIES}; in the thesis arena its own baselines and the shipped policy for it.",
             show_default=False,
         ),
     ] = None,
@@ -76,6 +78,15 @@ def tournament(
             help=f"Scale each workload to this mean, or to each of several, messages/s. Default: {MEAN_RATE}."
         ),
     ] = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Play each policy over its own knob and compare whole fronts.")
+    ] = False,
+    ablations: Annotated[
+        bool,
+        typer.Option(
+            "--ablations", help=f"Play one learned policy without each of its parts. Default policy: {studies.LEARNED}."
+        ),
+    ] = False,
     presets: Annotated[str | None, typer.Option(help=f"Clusters of the calibration. Default: {PRESET}.")] = None,
     seeds: Annotated[str, typer.Option(help="Such as 1-10 or 1,4,7-9.")] = "1-10",
     signal: Annotated[
@@ -99,6 +110,8 @@ def tournament(
             "--signal": signal,
             "--duration": duration,
             "--workers": workers,
+            "--sweep": sweep or None,
+            "--ablations": ablations or None,
         }
         for option, value in without_meaning.items():
             if value is not None:
@@ -107,12 +120,16 @@ def tournament(
         return
     from sparkiot_sim.calibration import default_calibration
     from sparkiot_sim.signals import QUALITIES
-    from sparkiot_sim.tournament.entry import Entry
     from sparkiot_sim.tournament.matches import Tournament
 
+    if sweep and ablations:
+        raise typer.BadParameter(
+            "is another study than --sweep: play them one after the other", param_hint="--ablations"
+        )
+    study = studies.Study.SWEEP if sweep else studies.Study.ABLATIONS if ablations else studies.Study.NONE
     try:
         program = Tournament(
-            entries=tuple(Entry.of(name) for name in options.names(policies or POLICIES, "--policies")),
+            entries=studies.entries(study, policies),
             loads=_loads(workloads, traces, options.rates(mean_rate or MEAN_RATE)),
             presets=options.known(
                 options.names(presets or PRESET, "--presets"), default_calibration().presets, "--presets"
@@ -123,10 +140,12 @@ def tournament(
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    _play_cluster(program, to, workers, output)
+    _play_cluster(program, study, to, workers, output)
 
 
-def _play_cluster(program: "Tournament", folder: Path, workers: int | None, output: Output) -> None:
+def _play_cluster(
+    program: "Tournament", study: studies.Study, folder: Path, workers: int | None, output: Output
+) -> None:
     from sparkiot_policies.errors import PolicyError
     from sparkiot_sim.tournament.entry import entrant
     from sparkiot_sim.tournament.play import TournamentError, play
@@ -144,14 +163,21 @@ def _play_cluster(program: "Tournament", folder: Path, workers: int | None, outp
         fail(str(error))
     except KeyboardInterrupt:
         fail("stopped before all matches were played; nothing was written", code=130)
-    _writing(folder, lambda: write(folder, program, results))
     table = rows(results)
+    sections, pictures = studies.sections(study, table, results), studies.pictures(study, table, results)
+    _writing(folder, lambda: write(folder, program, results, sections=sections, pictures=pictures))
     if output is Output.JSON:
-        print_json([row.to_dict() for row in table])
+        found = [row.to_dict() for row in table]
+        beyond = {section.key: section.rows for section in sections}
+        print_json(found if study is studies.Study.NONE else {"rows": found, **beyond})
     else:
-        for cell, group in groupby(table, key=lambda row: (row.workload, row.mean_rate, row.preset)):
-            title = "{}, {:g} messages/s, {}".format(*cell)
-            print_rows([_shown(row) for row in group], title=title, headings=HEADINGS, output=output)
+        if study is not studies.Study.SWEEP:  # one row a setting is for the files
+            for cell, group in groupby(table, key=lambda row: (row.workload, row.mean_rate, row.preset)):
+                title = "{}, {:g} messages/s, {}".format(*cell)
+                print_rows([_shown(row) for row in group], title=title, headings=HEADINGS, output=output)
+        for section in sections:
+            print_rows(section.shown, title=section.title, headings=section.headings, output=output)
+            console.print(section.note, markup=False)
         spread = f"means of {len(program.seeds)} seeds, ± {INTERVALS}" if len(program.seeds) > 1 else "one seed"
         console.print(spread)
     errors.print(f"written: {folder}", markup=False)
@@ -190,13 +216,14 @@ def _with_progress(play: "Callable[[Callable[[int, int], None]], list[Result]]")
 
 
 def _shown(row: "Row") -> dict[str, Any]:
-    from sparkiot_sim.tournament.report import amount, percent
+    from sparkiot_sim.tournament.sections import amount, percent
 
     estimates = row.estimates
     return {
         "policy": row.policy,
         "slo_attainment": percent(estimates["slo_attainment"]),
         **{name: amount(estimates[name]) for name in ("cost_dollars", "scalings_per_hour")},
+        "oracle_ratio": amount(estimates["oracle_ratio"], digits=3),
         "latency_p95_ms": amount(estimates["latency_p95_ms"], digits=0),
         # Their spread is in the files: a terminal has room for what decides.
         **{name: f"{row.mean(name):.0f}" for name in ("latency_p50_ms", "latency_p99_ms")},

@@ -14,7 +14,10 @@ from sparkiot_policies.rules import RULES, names_rule, rule
 BALANCED = SCENARIO_WEIGHTS[Scenario.BALANCED]
 META = "default-meta"
 """The meta-controller of an entry that leaves its weights to one and names none."""
+BALANCED_SETTING = f"weights={Scenario.BALANCED}"
 WEIGHTS, META_KNOB = "weights", "meta"
+ORACLE = "oracle"
+"""Name of the limit's rows: what somebody who knows the whole load in advance would pay."""
 PARTS = ("cost", "latency", "throughput")
 
 

@@ -36,7 +36,7 @@ def pareto(table: Sequence[Row], results: Sequence[Result], path: Path) -> None:
     presets = list(dict.fromkeys(row.preset for row in table))
     policies = list(dict.fromkeys(row.policy for row in table))
     columns = len(presets) if len(presets) > 1 else min(len(cells), MOST_COLUMNS)
-    figure, panels = _grid(len(cells), columns=columns, height=4.2)
+    figure, panels = blocks(len(cells), columns=columns, height=4.2)
     for (axes,), cell in zip(panels, cells, strict=True):
         here = [row for row in table if (row.workload, row.mean_rate, row.preset) == cell]
         _draw_front(axes, here)
@@ -44,13 +44,13 @@ def pareto(table: Sequence[Row], results: Sequence[Result], path: Path) -> None:
             own = [r.summary for r in results if r.cell == (row.policy, *cell)]
             points = [(s.cost_dollars, 100 * s.slo_attainment) for s in own]
             _draw_policy(axes, row, points, index=policies.index(row.policy) % len(COLORS))
-        _attainment_axis(axes)
+        attainment_axis(axes)
         axes.set_xlim(left=0)
         axes.set_title(_title(*cell[:2]) + (f", {cell[2]}" if len(presets) > 1 else ""), fontsize=11)
         axes.set_xlabel("cost of a match, $")
         axes.set_ylabel("SLO attainment, % of batches")
     figure.suptitle("Cost against SLO attainment: up and left is better\n(faint: seeds, bars: 95 % confidence)")
-    _legend(figure, panels[0][0], columns=len(policies) + 1)
+    legend(figure, panels[0][0], columns=len(policies) + 1)
     figure.savefig(path, dpi=110)
 
 
@@ -66,7 +66,7 @@ def timelines(results: Sequence[Result], path: Path) -> None:
         if r.timeline is not None and (r.seed, r.preset) == (first.seed, first.preset)
     ]
     loads = [(load, [timeline for _, timeline in group]) for load, group in groupby(kept, key=itemgetter(0))]
-    figure, panels = _grid(len(loads), columns=min(len(loads), MOST_COLUMNS), height=6.0, heights=(1, 2))
+    figure, panels = blocks(len(loads), columns=min(len(loads), MOST_COLUMNS), height=6.0, heights=(1, 2))
     for (upper, lower), (load, group) in zip(panels, loads, strict=True):
         _draw_load(upper, group[0])
         upper.set_title(_title(*load), fontsize=11)
@@ -81,11 +81,11 @@ def timelines(results: Sequence[Result], path: Path) -> None:
         lower.set_xlabel("hours since the start")
         lower.set_ylabel("running executors")
     figure.suptitle(f"The same load under every policy: seed {first.seed}, {first.preset}")
-    _legend(figure, panels[0][1], columns=len(loads[0][1]), reverse=True)
+    legend(figure, panels[0][1], columns=len(loads[0][1]), reverse=True)
     figure.savefig(path, dpi=110)
 
 
-def _grid(
+def blocks(
     count: int, *, columns: int, height: float, heights: tuple[int, ...] = (1,)
 ) -> tuple[Figure, list[tuple[Axes, ...]]]:
     """A figure of ``count`` blocks, each of ``len(heights)`` axes above each other and ``height`` inches in all."""
@@ -136,7 +136,7 @@ def _draw_front(axes: Axes, here: Sequence[Row]) -> None:
     )
 
 
-def _attainment_axis(axes: Axes) -> None:
+def attainment_axis(axes: Axes) -> None:
     """Stretched towards 100 %, where policies differ by tenths of a percent."""
     axes.set_yscale("function", functions=(_stretch, _shrink))
     lowest = min(axes.dataLim.ymin, 99.0)
@@ -187,7 +187,7 @@ def _hours(timeline: Timeline) -> Values:
     return hours
 
 
-def _legend(figure: Figure, axes: Axes, *, columns: int, reverse: bool = False) -> None:
+def legend(figure: Figure, axes: Axes, *, columns: int, reverse: bool = False) -> None:
     handles, labels = axes.get_legend_handles_labels()
     order = slice(None, None, -1 if reverse else 1)
     figure.legend(

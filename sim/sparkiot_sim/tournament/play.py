@@ -51,6 +51,11 @@ class Result:
         return self.policy, self.workload, self.mean_rate, self.preset
 
     @property
+    def round(self) -> tuple[str, float, str, int]:
+        """Workload, messages/s, preset and seed: what all entries meet alike."""
+        return self.workload, self.mean_rate, self.preset, self.seed
+
+    @property
     def scalings_per_hour(self) -> float:
         return self.summary.scalings * SECONDS_PER_HOUR / self.duration_s
 

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
+from .entry import ORACLE
 from .play import Result
 
 METRICS: Mapping[str, float] = {
@@ -26,6 +27,7 @@ METRICS: Mapping[str, float] = {
     "tier_archive": 1.0,
     "hot_data_on_fast": 1.0,
     "cold_data_on_fast": 1.0,
+    "oracle_ratio": math.inf,
 }
 """What is measured of every match, and the highest value it can take; the lowest is 0."""
 NOT_ALWAYS = frozenset({"hot_data_on_fast", "cold_data_on_fast"})
@@ -38,18 +40,19 @@ T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean over seeds. half_width: of its confidence interval, None where one seed says nothing of the spread.
-    highest: value that is possible; the lowest is 0."""
+    lowest, highest: values that are possible."""
 
     mean: float
     half_width: float | None
     highest: float = math.inf
+    lowest: float = 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """Low and high, cut to what is possible."""
         if self.half_width is None:
             return None
-        return max(self.mean - self.half_width, 0.0), min(self.mean + self.half_width, self.highest)
+        return max(self.mean - self.half_width, self.lowest), min(self.mean + self.half_width, self.highest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,22 +86,36 @@ class Row:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overall:
     """One policy over all loads and presets, each counted alike. worst: the load where the fewest batches met the
-    objective, as workload, messages/s and preset."""
+    objective, as workload, messages/s and preset. oracle_ratio: NaN without the oracle."""
 
     policy: str
     slo_attainment: float
     worst_slo_attainment: float
     worst: tuple[str, float, str]
     cost_dollars: float
+    oracle_ratio: float
+
+    def to_dict(self) -> dict[str, Any]:
+        workload, mean_rate, preset = self.worst
+        return asdict(self) | {"worst": {"workload": workload, "mean_rate": mean_rate, "preset": preset}}
 
 
-def metrics(result: Result) -> dict[str, float]:
-    """The values of METRICS of one match; NaN where there was nothing to measure."""
+Round = tuple[str, float, str, int]
+
+
+def bounds(results: Sequence[Result]) -> dict[Round, float]:
+    """Dollars of the oracle in each round that it played."""
+    return {result.round: result.summary.cost_dollars for result in results if result.policy == ORACLE}
+
+
+def metrics(result: Result, limits: Mapping[Round, float]) -> dict[str, float]:
+    """The values of METRICS of one match; NaN where there was nothing to measure. limits: see ``bounds``."""
     values: dict[str, Any] = {
         **result.summary.to_dict(),
         "scalings_per_hour": result.scalings_per_hour,
         "fallback_share": result.fallback_share,
         **result.tiers.to_dict(),
+        "oracle_ratio": result.summary.cost_dollars / limits[result.round] if result.round in limits else None,
     }
     return {name: math.nan if values[name] is None else values[name] for name in METRICS}
 
@@ -106,8 +123,9 @@ def metrics(result: Result) -> dict[str, float]:
 def rows(results: Sequence[Result]) -> list[Row]:
     """One row for every policy, load and preset; ``results`` in the order in which ``play`` gives them."""
     found = []
+    limits = bounds(results)
     for (policy, workload, mean_rate, preset), group in groupby(results, key=attrgetter("cell")):
-        values = [metrics(result) for result in group]
+        values = [metrics(result, limits) for result in group]
         estimates = {
             name: estimate(_known(name, [value[name] for value in values]), highest=highest)
             for name, highest in METRICS.items()
@@ -138,17 +156,19 @@ def overall(table: Sequence[Row]) -> list[Overall]:
                 worst_slo_attainment=worst.mean("slo_attainment"),
                 worst=(worst.workload, worst.mean_rate, worst.preset),
                 cost_dollars=fmean(row.mean("cost_dollars") for row in own),
+                oracle_ratio=fmean(row.mean("oracle_ratio") for row in own),
             )
         )
     return found
 
 
-def estimate(values: Sequence[float], *, highest: float = math.inf) -> Estimate:
+def estimate(values: Sequence[float], *, highest: float = math.inf, lowest: float = 0.0) -> Estimate:
     """The mean of independent values and its interval by Student's t; NaN of none, or where one of them is."""
     mean = fmean(values) if values else math.nan
     if len(values) < 2 or math.isnan(mean):
-        return Estimate(mean, None, highest)
-    return Estimate(mean, t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values)), highest)
+        return Estimate(mean, None, highest, lowest)
+    half_width = t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return Estimate(mean, half_width, highest, lowest)
 
 
 def t_quantile(freedom: int) -> float:

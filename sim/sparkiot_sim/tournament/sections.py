@@ -1,0 +1,206 @@
+"""What a tournament says beyond its rows: tables for people, in a terminal and in Markdown, and rows for machines."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import ablations, sweep
+from .play import Result
+from .statistics import Estimate, Overall, Row, overall
+
+PUBLISHED_GAIN = 5.20
+"""Percent of global reward that the thesis claims for its meta-controller over fixed equal weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """key: of ``rows`` in JSON. note: what a reader must know. headings: of ``shown``, key to heading."""
+
+    key: str
+    title: str
+    note: str
+    headings: Mapping[str, str]
+    shown: Sequence[Mapping[str, str]]
+    rows: Sequence[Mapping[str, Any]]
+
+
+def over_all(table: Sequence[Row]) -> Section:
+    """The mean over all loads and presets, and the worst of them."""
+    lines = overall(table)
+    return Section(
+        key="overall",
+        title="Over all workloads",
+        note="Each workload and preset counts alike; the worst is where the fewest batches met the objective.",
+        headings={
+            "policy": "policy",
+            "attainment": "SLO attainment %",
+            "worst": "worst",
+            "where": "where",
+            "cost": "cost $",
+            "ratio": "cost / oracle",
+        },
+        shown=[_shown_overall(line) for line in lines],
+        rows=[line.to_dict() for line in lines],
+    )
+
+
+def of_sweep(results: Sequence[Result]) -> list[Section]:
+    """Learned policies against rivals at equal attainment: over everything, and for each load and preset."""
+    lines = sweep.comparisons(results)
+    columns = {
+        "worst": "cost ratio, worst",
+        "at": "at attainment %",
+        "mean": "mean",
+        "beyond": "beyond rival %",
+        "reach": "rival's alone",
+        "dominated": "dominated %",
+    }
+    note = (
+        "Cost of the policy's front over the rival's at equal SLO attainment, straight between neighbouring points;"
+        " below its lowest point a rival is taken at its cheapest, above its highest there is no ratio. Worst: highest"
+        f" ratio with 95 % confidence, by jackknife over seeds; mean: geometric. {sweep.BEST}: all rivals together."
+        " Beyond rival: share of the policy's front that the rival does not reach. Rival's alone: where the rival"
+        " attains more than the policy ever does. Dominated: share of the rival's front that the policy beats."
+    )
+    return [
+        Section(
+            key="fronts_overall",
+            title="Fronts, over all workloads",
+            note=note,
+            headings={"policy": "policy", "rival": "rival", **columns, "where": "worst in"},
+            shown=[_shown_front_overall(line) for line in sweep.overall(lines)],
+            rows=[_front_overall(line) for line in sweep.overall(lines)],
+        ),
+        Section(
+            key="fronts",
+            title="Fronts, by workload and preset",
+            note="Columns as above.",
+            headings={"policy": "policy", "rival": "rival", "where": "workload", **columns},
+            shown=[_shown_front(line) for line in lines],
+            rows=[line.to_dict() for line in lines],
+        ),
+    ]
+
+
+def of_ablations(results: Sequence[Result]) -> list[Section]:
+    """What each part is worth, and what the meta-controller gains on the thesis' own measure."""
+    lines = ablations.ablations(results)
+    gain = ablations.meta_gain(results)
+    return [
+        Section(
+            key="ablations",
+            title=f"Ablations: difference to the {ablations.COMPLETE} policy",
+            note="Paired by workload, preset and seed; means with 95 % confidence over seeds. The worst is the lowest"
+            " attainment of the variant under a workload and preset.",
+            headings={
+                "variant": "variant",
+                "attainment": "attainment, points",
+                "cost": "cost %",
+                "latency": "P95 ms",
+                "worst": "worst attainment %",
+                "where": "where",
+            },
+            shown=[
+                {
+                    "variant": line.variant,
+                    "attainment": signed(line.differences.attainment),
+                    "cost": signed(line.differences.cost),
+                    "latency": signed(line.differences.latency, digits=0),
+                    "worst": f"{100 * line.worst_attainment:.2f}",
+                    "where": place(line.worst),
+                }
+                for line in lines
+            ],
+            rows=[line.to_dict() for line in lines],
+        ),
+        Section(
+            key="meta_controller",
+            title="Meta-controller against fixed equal weights",
+            note="Global reward as the thesis defines it: 1000 / (mean latency in ms + 1) - 0.1 · mean cost in $/h.",
+            headings={"gain": "gain %", "published": "published %"},
+            shown=[{"gain": signed(gain), "published": f"{PUBLISHED_GAIN:.2f}"}],
+            rows=[{"gain_percent": gain.mean, "gain_percent_ci95": gain.interval, "published_percent": PUBLISHED_GAIN}],
+        ),
+    ]
+
+
+def place(where: tuple[str, float, str]) -> str:
+    """Workload, messages/s and preset, in short."""
+    return "{}, {:g}/s, {}".format(*where)
+
+
+def percent(value: Estimate) -> str:
+    """``99.87 ± 0.05``; – where nothing was measured."""
+    return amount(Estimate(100 * value.mean, None if value.half_width is None else 100 * value.half_width))
+
+
+def amount(value: Estimate, *, digits: int = 2) -> str:
+    """Mean and half of the interval; – where nothing was measured."""
+    return _text(value, f".{digits}f", digits)
+
+
+def signed(value: Estimate, *, digits: int = 2) -> str:
+    """The same with its sign."""
+    return _text(value, f"+.{digits}f", digits)
+
+
+def _text(value: Estimate, form: str, digits: int) -> str:
+    if math.isnan(value.mean):
+        return "–"
+    spread = "" if value.half_width is None else f" ± {value.half_width:.{digits}f}"
+    return f"{value.mean:{form}}{spread}"
+
+
+def _shown_overall(line: Overall) -> dict[str, str]:
+    return {
+        "policy": line.policy,
+        "attainment": percent(Estimate(line.slo_attainment, None)),
+        "worst": percent(Estimate(line.worst_slo_attainment, None)),
+        "where": place(line.worst),
+        "cost": f"{line.cost_dollars:.2f}",
+        "ratio": amount(Estimate(line.oracle_ratio, None), digits=3),
+    }
+
+
+def _shown_front(line: sweep.Line) -> dict[str, str]:
+    found = line.comparison
+    return {
+        "policy": line.policy,
+        "rival": line.rival,
+        "where": place(line.cell),
+        "worst": amount(line.worst, digits=3) if line.worst else "–",
+        "at": "–" if found.worst_at is None else f"{100 * found.worst_at:.2f}",
+        "mean": "–" if found.mean_ratio is None else f"{found.mean_ratio:.3f}",
+        "beyond": f"{100 * found.beyond:.0f}",
+        "reach": "–" if found.out_of_reach is None else f"{100 * found.out_of_reach:.2f}",
+        "dominated": f"{100 * found.dominated:.0f}",
+    }
+
+
+def _shown_front_overall(line: sweep.Overall) -> dict[str, str]:
+    worst = line.worst
+    return {
+        "policy": line.policy,
+        "rival": line.rival,
+        "worst": amount(worst.worst, digits=3) if worst and worst.worst else "–",
+        "at": f"{100 * worst.comparison.worst_at:.2f}" if worst and worst.comparison.worst_at is not None else "–",
+        "mean": "–" if line.mean_ratio is None else f"{line.mean_ratio:.3f}",
+        "beyond": f"{100 * line.beyond:.0f}",
+        "reach": f"{line.out_of_reach} of {line.lines}",
+        "dominated": f"{100 * line.dominated:.0f}",
+        "where": place(worst.cell) if worst else "–",
+    }
+
+
+def _front_overall(line: sweep.Overall) -> dict[str, Any]:
+    return {
+        "policy": line.policy,
+        "rival": line.rival,
+        "worst": line.worst.to_dict() if line.worst else None,
+        "mean_ratio": line.mean_ratio,
+        "beyond": line.beyond,
+        "dominated": line.dominated,
+        "out_of_reach": line.out_of_reach,
+        "lines": line.lines,
+    }
