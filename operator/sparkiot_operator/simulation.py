@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from sparkiot_policies.allocation import Allocation
 from sparkiot_sim.generators import DAY_S, Kind, generate
-from sparkiot_sim.profile import PROFILES
+from sparkiot_sim.profile import example_profile
 from sparkiot_sim.signals import EdgeModel, SignalQuality
 from sparkiot_sim.simulated import SimulatedJob
 from sparkiot_sim.trace import parse_trace
@@ -49,7 +49,7 @@ def simulated_job(
         quality = SignalQuality(recall=spec.edge.recall, false_alarms=spec.edge.false_alarms, rate_error=RATE_ERROR)
         edge = EdgeModel(workload, quality, seed=spec.seed, lead_s=seconds(spec.edge.lead))
     return SimulatedJob(
-        profile=PROFILES[Kind(domain)],
+        profile=example_profile(Kind(domain), spec.preset),
         workload=workload,
         edge=edge,
         allocation=allocation,

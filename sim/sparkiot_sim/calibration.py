@@ -1,5 +1,10 @@
-"""The constants of the realistic cluster model, read from one file that says where each of them came from."""
+"""The constants of the realistic cluster model, read from files that say where each of them came from.
 
+A preset is a kind of cluster, and its name leads to the calibration that it belongs to: clusters differ in more than
+their presets hold, and what was measured on one says nothing about another.
+"""
+
+import datetime
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -10,6 +15,9 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Compression, Tier
+
+SHIPPED = ("calibration.toml",)
+"""Files of this package, in the order in which their presets are listed."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -24,11 +32,17 @@ class _Table(BaseModel):
 
 
 class Constant(_Table):
-    """One number of the model. source: a publication, ``seen``, ``thesis`` or ``assumed`` with its reason."""
+    """One number of the model.
+
+    source: a publication, ``measured``, ``seen``, ``thesis`` or ``assumed`` with its reason. spread: standard deviation
+    of the value, in its unit; None where only a value is known. date: when it was measured; None for what was not.
+    """
 
     value: float
     unit: str = Field(min_length=1)
     source: str = Field(min_length=1)
+    spread: float | None = Field(None, ge=0)
+    date: datetime.date | None = None
 
 
 def _positive(constant: Constant) -> Constant:
@@ -97,8 +111,13 @@ class TierConstants(_Table):
 
 
 class Preset(_Table):
-    """What differs between clusters. losses_per_hour: of one executor. spread: standard deviation of the logarithm."""
+    """What differs between clusters of one calibration.
 
+    trigger_interval_s: that the example jobs have on such a cluster; a batch costs too much for a shorter one.
+    losses_per_hour: of one executor. startup_spread, restart_spread: standard deviation of the logarithm.
+    """
+
+    trigger_interval_s: Positive
     startup_s: Positive
     startup_spread: NotNegative
     decommission_s: NotNegative
@@ -136,9 +155,23 @@ def load_calibration(path: Path) -> Calibration:
 
 
 @cache
-def default_calibration() -> Calibration:
-    """The calibration that ships with the simulator."""
-    return _parse(files(__package__).joinpath("calibration.toml").read_text(encoding="utf-8"), name="calibration.toml")
+def shipped_calibrations() -> tuple[Calibration, ...]:
+    """The calibrations that ship with the simulator; no two of them have a preset of the same name."""
+    package = files(__package__)
+    return tuple(_parse(package.joinpath(name).read_text(encoding="utf-8"), name=name) for name in SHIPPED)
+
+
+def preset_names() -> tuple[str, ...]:
+    """The presets of all shipped calibrations."""
+    return tuple(name for calibration in shipped_calibrations() for name in calibration.presets)
+
+
+def calibration_with(preset: str) -> Calibration:
+    """The shipped calibration that has a preset of that name. Raises CalibrationError when none has."""
+    for calibration in shipped_calibrations():
+        if preset in calibration.presets:
+            return calibration
+    raise CalibrationError(f"preset {preset!r} is unknown; known: {', '.join(preset_names())}")
 
 
 def _parse(text: str, *, name: str) -> Calibration:

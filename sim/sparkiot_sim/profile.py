@@ -1,8 +1,9 @@
 """What a simulated job does with a message: the parameters in which one streaming query differs from another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .calibration import calibration_with
 from .generators import Kind
 
 
@@ -52,3 +53,15 @@ PROFILES: Mapping[Kind, JobProfile] = {
     ),
 }
 """An example job for each kind of workload."""
+
+
+def example_profile(kind: Kind, preset: str) -> JobProfile:
+    """The example job of a kind, as it is set up on a preset's cluster. Raises CalibrationError for an unknown one."""
+    return at_pace_of(preset, PROFILES[kind])
+
+
+def at_pace_of(preset: str, profile: JobProfile) -> JobProfile:
+    """The job with a trigger interval that its batches can keep on a preset's cluster: its own, or the preset's longer
+    one."""
+    shortest = calibration_with(preset).preset(preset).trigger_interval_s.value
+    return replace(profile, trigger_interval_s=max(profile.trigger_interval_s, shortest))

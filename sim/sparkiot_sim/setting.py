@@ -8,22 +8,24 @@ from sparkiot_policies.allocation import COMPRESSIONS, MIB_PER_GIB, TIERS, Alloc
 from sparkiot_policies.job import Job, Limits
 from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Objectives, Scenario, Weights
 
-from .calibration import default_calibration
+from .calibration import calibration_with
 from .generators import DEFAULT_START, WEEK_S, Kind, generate
-from .profile import PROFILES, JobProfile
+from .profile import PROFILES, JobProfile, at_pace_of, example_profile
 from .signals import edge_model
 from .simulated import SimulatedJob
 from .workload import Workload
 
 INITIAL = Allocation(executors=4, memory_mib=4 * MIB_PER_GIB, tier=Tier.WARM, compression=Compression.LZ4)
 """What a job starts with when its resource says nothing."""
+TARGET_FACTOR = 2.0
+"""An example job's latency target over its trigger interval: a row may wait for one and be worked off in another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """One episode: the same setting is the same episode for every policy.
 
-    preset: of the shipped calibration. quality: of the edge signals, a name in QUALITIES. seed: of the cluster and the
+    preset: of a shipped calibration. quality: of the edge signals, a name in QUALITIES. seed: of the cluster and the
     edge. start: epoch seconds. duration_s: seconds.
     """
 
@@ -39,7 +41,7 @@ class Setting:
     @property
     def lead_s(self) -> float:
         """How far ahead the edge looks: one provisioning delay and one decision."""
-        return default_calibration().preset(self.preset).startup_s.value + self.job.interval_s
+        return calibration_with(self.preset).preset(self.preset).startup_s.value + self.job.interval_s
 
     def simulated(self) -> SimulatedJob:
         """The job at the start of the episode."""
@@ -62,14 +64,18 @@ def standard_setting(
     mean_rate: float = 300.0,
     preset: str = "cloud-coldstart",
     quality: str = "measured",
-    objectives: Objectives = Objectives(),
+    objectives: Objectives | None = None,
     initial: Allocation = INITIAL,
     duration_s: float = 86400.0,
 ) -> Setting:
-    """A day of an example job with default bounds: what policies are compared on."""
+    """A day of an example job with default bounds: what policies are compared on.
+
+    objectives: None for the default ones, at the latency target that the preset leaves room for.
+    """
+    profile = example_profile(kind, preset)
     return Setting(
-        job=Job(name=f"{kind.value}-{seed}", initial=initial, objectives=objectives),
-        profile=PROFILES[kind],
+        job=Job(name=f"{kind.value}-{seed}", initial=initial, objectives=objectives or example_objectives(profile)),
+        profile=profile,
         workload=generate(kind, mean_rate=mean_rate, duration_s=duration_s, seed=seed),
         preset=preset,
         quality=quality,
@@ -77,6 +83,11 @@ def standard_setting(
         start=DEFAULT_START,
         duration_s=duration_s,
     )
+
+
+def example_objectives(profile: JobProfile) -> Objectives:
+    """The default objectives, with the latency target that the job's trigger interval leaves room for."""
+    return Objectives(latency_target_ms=1000 * TARGET_FACTOR * profile.trigger_interval_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +112,7 @@ class Randomisation:
     most_rows_s: float = 100.0
     """Most rows of a batch, in seconds of one executor's work."""
     trigger_intervals_s: tuple[float, ...] = (0.5, 0.5, 0.5, 1.0, 2.0, 5.0)
+    """Where the preset's own is longer, that one."""
     latency_factor: tuple[float, float] = (1.8, 4.0)
     intervals_s: tuple[float, ...] = (10.0, 10.0, 10.0, 15.0, 30.0, 60.0)
     max_executors: tuple[int, ...] = (20, 20, 20, 12, 6)
@@ -114,40 +126,44 @@ class Randomisation:
         kind = self.kinds[rng.integers(len(self.kinds))]
         example = rng.random() < self.example_share
         profile = PROFILES[kind] if example else self._profile(rng)
-        trigger = profile.trigger_interval_s
-        target_ms = 1000 * (2 * trigger if example else trigger * _log_uniform(rng, self.latency_factor))
+        target_factor = TARGET_FACTOR if example else _log_uniform(rng, self.latency_factor)
         interval = self.intervals_s[rng.integers(len(self.intervals_s))]
         most = self.max_executors[rng.integers(len(self.max_executors))]
         memory_gib = self.initial_memory_gib[rng.integers(len(self.initial_memory_gib))]
         demand = min(_log_uniform(rng, self.demand), 0.4 * most)
-        job = Job(
-            name="training",
-            initial=Allocation(
-                executors=int(min(max(round(demand * rng.uniform(0.8, 2.0)), 1), most)),
-                memory_mib=memory_gib * MIB_PER_GIB,
-                tier=TIERS[rng.integers(3)],
-                compression=COMPRESSIONS[rng.integers(3)],
-            ),
-            objectives=Objectives(weights=_weights(rng), latency_target_ms=target_ms),
-            limits=Limits(max_executors=most),
-            interval_s=interval,
-            metrics_window_s=max(120.0, 5 * interval),
+        initial = Allocation(
+            executors=int(min(max(round(demand * rng.uniform(0.8, 2.0)), 1), most)),
+            memory_mib=memory_gib * MIB_PER_GIB,
+            tier=TIERS[rng.integers(3)],
+            compression=COMPRESSIONS[rng.integers(3)],
         )
+        weights = _weights(rng)
         start = DEFAULT_START + float(rng.integers(int(WEEK_S)))
         seed = int(rng.integers(2**31))
         load_s = 3 * self.duration_s
+        workload = generate(
+            kind,
+            mean_rate=demand * profile.rate_per_executor,
+            duration_s=load_s,
+            step_s=float(rng.choice((10.0, 30.0))),
+            seed=seed,
+            start=start,
+        )
+        preset = self.presets[rng.integers(len(self.presets))]
+        profile = at_pace_of(preset, profile)
+        target_ms = 1000 * target_factor * profile.trigger_interval_s
         return Setting(
-            job=job,
-            profile=profile,
-            workload=generate(
-                kind,
-                mean_rate=demand * profile.rate_per_executor,
-                duration_s=load_s,
-                step_s=float(rng.choice((10.0, 30.0))),
-                seed=seed,
-                start=start,
+            job=Job(
+                name="training",
+                initial=initial,
+                objectives=Objectives(weights=weights, latency_target_ms=target_ms),
+                limits=Limits(max_executors=most),
+                interval_s=interval,
+                metrics_window_s=max(120.0, 5 * interval),
             ),
-            preset=self.presets[rng.integers(len(self.presets))],
+            profile=profile,
+            workload=workload,
+            preset=preset,
             quality=self.qualities[rng.integers(len(self.qualities))],
             seed=seed,
             start=start + rng.uniform(0, load_s),

@@ -4,7 +4,7 @@ from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.job import Prices
 from sparkiot_policies.measurement import EdgeSignal, Measurement
 
-from .calibration import Calibration, default_calibration
+from .calibration import Calibration, calibration_with
 from .cluster import SECONDS_PER_HOUR, Cluster
 from .profile import JobProfile
 from .signals import EdgeModel
@@ -15,7 +15,8 @@ from .workload import Workload
 class SimulatedJob:
     """One job in virtual time. The caller's clock drives it: ``advance``, then ``measure``, then ``apply``.
 
-    preset: name of a preset of the calibration. start: epoch seconds. backlog: messages that wait at the start.
+    preset: name of a preset, of the given calibration or else of a shipped one. start: epoch seconds. backlog: messages
+    that wait at the start.
     The same seed, load and allocations give the same batches, however often the job is advanced or measured.
     Raises CalibrationError for an unknown preset.
     """
@@ -34,7 +35,7 @@ class SimulatedJob:
         prices: Prices = Prices(),
         backlog: float = 0.0,
     ) -> None:
-        calibration = calibration or default_calibration()
+        calibration = calibration or calibration_with(preset)
         self.cluster = Cluster(
             profile=profile,
             workload=workload,

@@ -87,6 +87,7 @@ def test_randomisation_stays_within_its_bounds_and_plays_the_examples() -> None:
     ranges, rng = Randomisation(), np.random.default_rng(0)
     drawn = [ranges.draw(rng) for _ in range(60)]
     assert {s.preset for s in drawn} == set(ranges.presets)
+    assert {s.profile.trigger_interval_s for s in drawn} == set(ranges.trigger_intervals_s)
     assert {s.job.limits.max_executors for s in drawn} == set(ranges.max_executors)
     for setting in drawn:
         weights = setting.job.objectives.weights

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkiot_sim.calibration import default_calibration
+from sparkiot_sim.calibration import calibration_with
 from sparkiot_sim.executors import ExecutorPool
 
-CALIBRATION = default_calibration()
+CALIBRATION = calibration_with("cloud-coldstart")
 
 
 def pool(count: int, preset: str = "cloud-coldstart", seed: int = 0) -> ExecutorPool:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from support_cluster import allocation
 
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Allocation, Compression, Tier
-from sparkiot_sim.calibration import default_calibration
+from sparkiot_sim.calibration import calibration_with
 from sparkiot_sim.profile import JobProfile
 from sparkiot_sim.work import BatchWork, WorkModel
 
-CALIBRATION = default_calibration()
+CALIBRATION = calibration_with("edge-small")
 PROFILE = JobProfile(rate_per_executor=100, message_bytes=1e6, shuffle_fraction=0.5, state_mib=0)
 
 

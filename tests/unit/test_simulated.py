@@ -10,7 +10,7 @@ from support_cluster import START, allocation, load
 
 from sparkiot_policies.allocation import Allocation, Tier
 from sparkiot_policies.measurement import Batch
-from sparkiot_sim.calibration import CalibrationError, default_calibration
+from sparkiot_sim.calibration import CalibrationError, calibration_with
 from sparkiot_sim.profile import JobProfile
 from sparkiot_sim.simulated import SimulatedJob
 from sparkiot_sim.workload import Workload
@@ -157,7 +157,7 @@ def test_other_memory_restarts_from_the_checkpoint() -> None:
     stopped = job.measure()
     assert stopped.running == 0
     assert stopped.backlog == pytest.approx(200 * 10, rel=0.1)
-    restart = default_calibration().preset("edge-small").restart_s.value
+    restart = calibration_with("edge-small").preset("edge-small").restart_s.value
     job.advance(START + 60 + 3 * restart)
     back = job.measure()
     assert back.running == 8

@@ -65,6 +65,7 @@ def test_a_seed_is_a_load_of_its_own_and_of_a_recording_a_stretch() -> None:
     assert not np.array_equal(first.workload.rates, second.workload.rates)
     recorded = Load(source=RECORDING, mean_rate=200.0)
     episodes = [recorded.setting(preset="spot", seed=seed, quality="none", duration_s=3600.0) for seed in range(1, 30)]
+    assert {(e.profile.trigger_interval_s, e.job.objectives.latency_target_ms) for e in episodes} == {(0.5, 1000.0)}
     assert len({episode.start for episode in episodes}) == len(episodes)
     for episode in episodes:
         assert RECORDING.start <= episode.start <= RECORDING.end - 3600.0

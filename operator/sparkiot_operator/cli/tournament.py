@@ -87,7 +87,9 @@ def tournament(
             "--ablations", help=f"Play one learned policy without each of its parts. Default policy: {studies.LEARNED}."
         ),
     ] = False,
-    presets: Annotated[str | None, typer.Option(help=f"Clusters of the calibration. Default: {PRESET}.")] = None,
+    presets: Annotated[
+        str | None, typer.Option(help=f"Clusters of the shipped calibrations. Default: {PRESET}.")
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Such as 1-10 or 1,4,7-9.")] = "1-10",
     signal: Annotated[
         str | None, typer.Option(help=f"Edge signals: perfect, measured, poor or none. Default: {SIGNAL}.")
@@ -118,7 +120,7 @@ def tournament(
                 raise typer.BadParameter("has no meaning in the thesis arena", param_hint=option)
         _play_thesis(options.names(policies, "--policies") if policies else (), chosen_seeds, to, output)
         return
-    from sparkiot_sim.calibration import default_calibration
+    from sparkiot_sim.calibration import preset_names
     from sparkiot_sim.signals import QUALITIES
     from sparkiot_sim.tournament.matches import Tournament
 
@@ -131,9 +133,7 @@ def tournament(
         program = Tournament(
             entries=studies.entries(study, policies),
             loads=_loads(workloads, traces, options.rates(mean_rate or MEAN_RATE)),
-            presets=options.known(
-                options.names(presets or PRESET, "--presets"), default_calibration().presets, "--presets"
-            ),
+            presets=options.known(options.names(presets or PRESET, "--presets"), preset_names(), "--presets"),
             seeds=chosen_seeds,
             quality=options.known([signal or SIGNAL], QUALITIES, "--signal")[0],
             duration_s=options.duration(duration or DURATION),

@@ -7,8 +7,8 @@ import numpy as np
 
 from sparkiot_policies.job import Job
 from sparkiot_sim.generators import DAY_S, Kind
-from sparkiot_sim.profile import PROFILES
-from sparkiot_sim.setting import INITIAL, Setting, standard_setting
+from sparkiot_sim.profile import example_profile
+from sparkiot_sim.setting import INITIAL, Setting, example_objectives, standard_setting
 from sparkiot_sim.workload import Workload
 
 from .entry import Entry
@@ -48,10 +48,11 @@ class Load:
             )
             hour = seed % HOURS_OF_SEEDS / HOURS_OF_SEEDS * DAY_S if duration_s < DAY_S else 0.0
             return replace(whole, start=whole.start + hour, duration_s=duration_s)
+        profile = example_profile(TRACE_PROFILE, preset)
         spare_s = max(self.source.duration_s - duration_s, 0.0)
         return Setting(
-            job=Job(name=f"{self.name}-{seed}", initial=INITIAL),
-            profile=PROFILES[TRACE_PROFILE],
+            job=Job(name=f"{self.name}-{seed}", initial=INITIAL, objectives=example_objectives(profile)),
+            profile=profile,
             workload=self.source.scaled(self.mean_rate),
             preset=preset,
             quality=quality,
@@ -80,7 +81,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tournament:
-    """The whole program. presets: names in the calibration. quality: of the edge signals. duration_s: of a match.
+    """The whole program. presets: names of shipped ones. quality: of the edge signals. duration_s: of a match.
 
     Raises ValueError where nothing would be played, or something twice.
     """

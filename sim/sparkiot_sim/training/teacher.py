@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sparkiot_policies.allocation import ACTION_SIZES, COMPRESSIONS, MIB_PER_GIB, TIERS, Allocation
 from sparkiot_policies.job import Limits
 from sparkiot_sim.arena import ClusterEnv
-from sparkiot_sim.calibration import default_calibration
+from sparkiot_sim.calibration import calibration_with
 from sparkiot_sim.reward import KAPPA, factor, reference_per_hour
 from sparkiot_sim.work import WorkModel
 
@@ -47,8 +47,8 @@ class Teacher:
 
     def __init__(self, env: ClusterEnv) -> None:
         self._env = env
-        self._calibration = default_calibration()
         setting = env.setting
+        self._calibration = calibration_with(setting.preset)
         job, trigger = setting.job, setting.profile.trigger_interval_s
         target = job.objectives.latency_target_ms / 1000
         # Batches may run late as long as two of them, the one waited for and the own, fit into the target.
