@@ -15,10 +15,10 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-live test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
-	verify train wheel clean
+	verify verify-policy train wheel clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## Run the main job: embedded cluster, operator, three jobs, a day of load in about a minute (TRACE=file.csv)
 	$(BIN)/sparkiot demo $(if $(TRACE),--trace "$(TRACE)")
@@ -81,6 +81,9 @@ generate: $(VENV)/.dev ## Write the generated files (CRD, reference pages)
 
 verify: $(VENV)/.dev ## Fail when a generated file is not current
 	$(BIN)/python -m sparkiot_operator.generate --check
+
+verify-policy: $(VENV)/.dev ## Fail when a shipped policy is worse than its recorded scores (ARGS=--record writes them)
+	$(BIN)/python -m sparkiot_sim.tournament.gate $(ARGS)
 
 train: $(VENV)/.train ## Train the shipped policies from scratch (about 15 minutes on 2 cores)
 	$(BIN)/python -m sparkiot_sim.training all

@@ -4,12 +4,20 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Protocol, TypeVar
 
 from .play import Result
 from .statistics import Estimate, estimate
 
-Value = Callable[[Result, Result], float]
-"""A number of one round, of ours and theirs."""
+
+class Scored(Protocol):
+    """What one policy came to in one round: workload, messages/s, preset and seed."""
+
+    @property
+    def round(self) -> tuple[str, float, str, int]: ...
+
+
+Some = TypeVar("Some", bound=Scored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +39,16 @@ def differences(ours: Sequence[Result], theirs: Sequence[Result]) -> Differences
     )
 
 
-def paired(ours: Sequence[Result], theirs: Sequence[Result], value: Value) -> Estimate:
-    """The mean of a number of each round. Its interval is over seeds, each with its mean over loads and presets: the
-    rounds of one load are alike, seeds are not. Raises ValueError where the rounds are not the same."""
+def paired(ours: Sequence[Some], theirs: Sequence[Some], value: Callable[[Some, Some], float]) -> Estimate:
+    """The mean of a number of each round, of ours and theirs.
+
+    Its interval is over seeds, each with its mean over loads and presets: the rounds of one load are alike, seeds are
+    not. Raises ValueError where the rounds are not the same.
+    """
     others = {result.round: result for result in theirs}
     if len(ours) != len(others) or any(result.round not in others for result in ours):
         raise ValueError("the two policies did not play the same rounds")
     by_seed: dict[int, list[float]] = {}
     for result in ours:
-        by_seed.setdefault(result.seed, []).append(value(result, others[result.round]))
+        by_seed.setdefault(result.round[-1], []).append(value(result, others[result.round]))
     return estimate([fmean(values) for values in by_seed.values()], lowest=-math.inf)

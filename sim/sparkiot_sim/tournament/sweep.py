@@ -120,7 +120,7 @@ def fronts(results: Sequence[Result], *, without: int | None = None) -> Mapping[
     found = {}
     for cell, points in settings(results, without=without).items():
         rivals = [point for name in RULES for point in points.get(name, ())]
-        found[cell] = {name: front(own) for name, own in (points | {BEST: rivals}).items()}
+        found[cell] = {name: front(own) for name, own in {**points, BEST: rivals}.items()}
     return found
 
 

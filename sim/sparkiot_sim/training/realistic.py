@@ -11,13 +11,14 @@ from pathlib import Path
 from pydantic import JsonValue
 from stable_baselines3 import PPO
 
-from sparkiot_policies.artifact import load_artifact, update_scores
+from sparkiot_policies.artifact import update_scores
 from sparkiot_policies.features import Feature, Features
-from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import Manifest, Range
 from sparkiot_policies.observation import names
 from sparkiot_sim.arena import SCHEMA
-from sparkiot_sim.compare import HELD_OUT_SEEDS, HOURS, compare
+from sparkiot_sim.tournament.held_out import HELD_OUT_SEEDS, HOURS, held_out
+from sparkiot_sim.tournament.play import play
+from sparkiot_sim.tournament.statistics import rows
 
 from .cluster_batch import ClusterBatch
 from .ppo import PpoSettings, train_ppo
@@ -25,6 +26,7 @@ from .pretrain import PretrainSettings, pretrain
 from .vec_env import Observations
 
 NAME = "default"
+SCORES = ("slo_attainment", "cost_dollars", "latency_p95_ms", "scalings_per_hour", "fallback_share")
 ENVIRONMENTS = 64
 PRETRAIN = PretrainSettings()
 SETTINGS = PpoSettings(
@@ -117,8 +119,7 @@ def train(folder: Path, settings: PpoSettings = SETTINGS, *, progress: bool = Tr
 def score(folder: Path) -> Manifest:
     """Play the artifact on the held-out episodes, and write a row for each workload into its manifest."""
     scores: dict[str, JsonValue] = {
-        row.workload: {k: round(v, 4) for k, v in row.to_dict().items() if isinstance(v, float)}
-        for row in compare({NAME: LearnedPolicy(load_artifact(folder))})
+        row.workload: {name: round(row.mean(name), 4) for name in SCORES} for row in rows(play(held_out([str(folder)])))
     }
     return update_scores(
         folder, {"arena": "realistic", "seeds": list(HELD_OUT_SEEDS), "hours": HOURS, "workloads": scores}
