@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def tournament(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sparkiot_operator", "tournament", *arguments]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    # Nothing of the caller's environment but the code under test.
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/nonexistent",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
@@ -38,13 +44,19 @@ def test_a_tournament_over_generators_and_recordings(tmp_path: Path) -> None:
         (policy, workload, rate)
         for workload in ("SmartCity", "pumps")
         for rate in (100, 200)
-        for policy in ("Rate", "HPA")
+        for policy in ("Rate", "HPA", "oracle")
     ]
     for row in table:
         assert (row["preset"], row["seeds"], row["fallback_share"]) == ("edge-small", 3, 0.0)
         assert row["violations_percent"] == pytest.approx(100 * (1 - row["slo_attainment"]))
         low, high = row["cost_dollars_ci95"]
         assert low <= row["cost_dollars"] <= high
+        assert sum(row[f"tier_{tier}"] for tier in ("hot", "warm", "cold", "archive")) == pytest.approx(1.0)
+        if row["policy"] == "oracle":
+            assert (row["oracle_ratio"], row["oracle_gap_points"], row["latency_p95_ms"]) == (1.0, 0.0, None)
+            continue
+        assert row["oracle_ratio"] >= 1.0
+        assert row["oracle_gap_points"] >= 0.0
         assert 0 < row["latency_p50_ms"] <= row["latency_p95_ms"] <= row["latency_p99_ms"]
     assert json.loads((folder / "results.json").read_text())["rows"] == table
     lines = list(csv.DictReader((folder / "results.csv").open()))
@@ -58,9 +70,10 @@ def test_a_tournament_over_generators_and_recordings(tmp_path: Path) -> None:
 def test_the_table_for_people(tmp_path: Path) -> None:
     result = tournament(
         *("--policies", "Fixed", "--workloads", "Industrial", "--seeds", "1-2", "--duration", "5m"),
-        *("--signal", "none", "--workers", "1", "--to", str(tmp_path)),
+        *("--signal", "none", "--workers", "1", "--no-oracle", "--to", str(tmp_path)),
     )
     assert result.returncode == 0, result.stderr
+    assert {line["policy"] for line in csv.DictReader((tmp_path / "results.csv").open())} == {"Fixed"}
     for part in ("Industrial, 300 messages/s, cloud-coldstart", "Fixed", "attainment", "fallback", "Student's t"):
         assert part in result.stdout
     assert "signals: none" in (tmp_path / "results.md").read_text()
@@ -74,7 +87,7 @@ def test_a_sweep_compares_fronts(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
-    assert {row["policy"].partition(":")[0] for row in found["rows"]} == {"default", "HPA"}
+    assert {row["policy"].partition(":")[0] for row in found["rows"]} == {"default", "HPA", "oracle"}
     assert [(row["policy"], row["rival"]) for row in found["fronts"]] == [("default", "HPA"), ("default", "best rival")]
     assert [row["lines"] for row in found["fronts_overall"]] == [1, 1]
     assert "## Fronts, over all workloads" in (tmp_path / "results.md").read_text()
@@ -118,6 +131,7 @@ def test_the_thesis_arena_beside_its_published_figures(tmp_path: Path) -> None:
         (["--policies", "Rate,"], 2, "empty name"),
         (["--sweep", "--ablations"], 2, "another study than --sweep"),
         (["--ablations", "--policies", "default,Rate"], 2, "ablations are of one learned policy"),
+        (["--arena", "thesis", "--no-oracle"], 2, "no meaning in the thesis arena"),
         (["--arena", "thesis", "--sweep"], 2, "no meaning in the thesis arena"),
         (["--policies", "Rate,Rate"], 2, "Rate occurs twice"),
         (["--seeds", "5-1"], 2, "runs backwards"),

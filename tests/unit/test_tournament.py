@@ -17,7 +17,7 @@ from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import Range
 from sparkiot_policies.rules import HPA
 from sparkiot_sim.generators import Kind
-from sparkiot_sim.tournament.entry import Entrant, Entry, entrant
+from sparkiot_sim.tournament.entry import LIMIT, ORACLE, Entrant, Entry, entrant
 from sparkiot_sim.tournament.matches import Load, Match, Round, Tournament
 from sparkiot_sim.tournament.play import Result, play, play_match
 from sparkiot_sim.workload import Workload
@@ -118,6 +118,20 @@ def test_a_policy_that_fails_is_no_rival_in_disguise() -> None:
     broken = Entrant(policy=Scripted(PolicyError("broken for good")))
     with pytest.raises(PolicyError, match="broken for good"):
         play_match(program(), match("broken"), broken)
+
+
+def test_the_oracle_is_solved_on_what_the_others_play() -> None:
+    tournament = program(entries=(*entries("Rate"), LIMIT), seeds=(2,), duration_s=1800.0)
+    rate, oracle = play(tournament, workers=1)
+    assert (rate.policy, oracle.policy) == ("Rate", ORACLE)
+    assert oracle.round == rate.round
+    assert oracle.summary.cost_dollars < rate.summary.cost_dollars
+    assert oracle.summary.slo_attainment >= rate.summary.slo_attainment
+    assert rate.timeline is not None
+    assert oracle.timeline is not None
+    np.testing.assert_array_equal(oracle.timeline.time, rate.timeline.time)
+    np.testing.assert_allclose(oracle.timeline.rate, rate.timeline.rate)
+    assert oracle.duration_s == rate.duration_s
 
 
 @pytest.mark.parametrize(

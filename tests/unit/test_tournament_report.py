@@ -127,7 +127,7 @@ def test_files(tmp_path: Path) -> None:
         "preset": "cloud-coldstart",
     }
     text = (tmp_path / "results.md").read_text()
-    assert "| Rate | SmartCity | 300 | cloud-coldstart | 97.00 ± 12.71 | 4.00 ± 12.71 | – | 500 ± 0 |" in text
+    assert "| Rate | SmartCity | 300 | cloud-coldstart | 97.00 ± 12.71 | 4.00 ± 12.71 | – | – | 500 ± 0 |" in text
     assert "| 0 / 75 / 25 / 0 | 100 / 50 |" in text
     assert "## Over all workloads" in text
     assert "| HPA | Healthcare | 300 | cloud-coldstart | – |" in text

@@ -90,6 +90,9 @@ def tournament(
     presets: Annotated[
         str | None, typer.Option(help=f"Clusters of the shipped calibrations. Default: {PRESET}.")
     ] = None,
+    oracle: Annotated[
+        bool, typer.Option(help="Solve each load for the limit that no policy can pass, and hold costs against it.")
+    ] = True,
     seeds: Annotated[str, typer.Option(help="Such as 1-10 or 1,4,7-9.")] = "1-10",
     signal: Annotated[
         str | None, typer.Option(help=f"Edge signals: perfect, measured, poor or none. Default: {SIGNAL}.")
@@ -114,6 +117,7 @@ def tournament(
             "--workers": workers,
             "--sweep": sweep or None,
             "--ablations": ablations or None,
+            "--no-oracle": None if oracle else True,
         }
         for option, value in without_meaning.items():
             if value is not None:
@@ -131,7 +135,7 @@ def tournament(
     study = studies.Study.SWEEP if sweep else studies.Study.ABLATIONS if ablations else studies.Study.NONE
     try:
         program = Tournament(
-            entries=studies.entries(study, policies),
+            entries=studies.entries(study, policies, oracle=oracle),
             loads=_loads(workloads, traces, options.rates(mean_rate or MEAN_RATE)),
             presets=options.known(options.names(presets or PRESET, "--presets"), preset_names(), "--presets"),
             seeds=chosen_seeds,
@@ -147,7 +151,7 @@ def _play_cluster(
     program: "Tournament", study: studies.Study, folder: Path, workers: int | None, output: Output
 ) -> None:
     from sparkiot_policies.errors import PolicyError
-    from sparkiot_sim.tournament.entry import entrant
+    from sparkiot_sim.tournament.entry import LIMIT, entrant
     from sparkiot_sim.tournament.play import TournamentError, play
     from sparkiot_sim.tournament.report import INTERVALS, write
     from sparkiot_sim.tournament.statistics import rows
@@ -157,7 +161,8 @@ def _play_cluster(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         for entry in program.entries:  # a misspelt name shall not cost the start of the processes
-            entrant(entry.policy)
+            if entry != LIMIT:
+                entrant(entry.policy)
         results = _with_progress(lambda done: play(program, workers=workers, progress=done))
     except (PolicyError, TournamentError) as error:
         fail(str(error))
@@ -216,7 +221,7 @@ def _with_progress(play: "Callable[[Callable[[int, int], None]], list[Result]]")
 
 
 def _shown(row: "Row") -> dict[str, Any]:
-    from sparkiot_sim.tournament.sections import amount, percent
+    from sparkiot_sim.tournament.sections import amount, mean, percent
 
     estimates = row.estimates
     return {
@@ -226,7 +231,7 @@ def _shown(row: "Row") -> dict[str, Any]:
         "oracle_ratio": amount(estimates["oracle_ratio"], digits=3),
         "latency_p95_ms": amount(estimates["latency_p95_ms"], digits=0),
         # Their spread is in the files: a terminal has room for what decides.
-        **{name: f"{row.mean(name):.0f}" for name in ("latency_p50_ms", "latency_p99_ms")},
+        **{name: mean(estimates[name]) for name in ("latency_p50_ms", "latency_p99_ms")},
         "restarts": f"{row.mean('restarts'):.1f}",
         "fallback_share": f"{100 * row.mean('fallback_share'):.1f}",
     }

@@ -54,18 +54,19 @@ def pictures(study: Study, table: "Sequence[Row]", results: "Sequence[Result]") 
     }
 
 
-def entries(study: Study, policies: str | None) -> "tuple[Entry, ...]":
-    """Who plays. policies: of the option; None for the study's own."""
+def entries(study: Study, policies: str | None, *, oracle: bool) -> "tuple[Entry, ...]":
+    """Who plays. policies: of the option; None for the study's own. oracle: the limit joins in."""
     from sparkiot_sim.tournament import ablations
-    from sparkiot_sim.tournament.entry import Entry
+    from sparkiot_sim.tournament.entry import LIMIT, Entry
     from sparkiot_sim.tournament.sweep import expanded
 
+    last = (LIMIT,) if oracle else ()
     if study is Study.ABLATIONS:
         names = options.names(policies or LEARNED, "--policies")
         if len(names) > 1 or ":" in names[0]:
             raise typer.BadParameter(
                 "ablations are of one learned policy, and set its reward weights themselves", param_hint="--policies"
             )
-        return ablations.entries(names[0])
+        return (*ablations.entries(names[0]), *last)
     names = options.names(policies or POLICIES, "--policies")
-    return tuple(Entry.of(name) for name in (expanded(names) if study is Study.SWEEP else names))
+    return (*(Entry.of(name) for name in (expanded(names) if study is Study.SWEEP else names)), *last)

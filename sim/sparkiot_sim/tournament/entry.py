@@ -42,6 +42,10 @@ class Entry:
         return cls(name=reference, policy=reference)
 
 
+LIMIT = Entry.of(ORACLE)
+"""Not a policy but the bound that none can pass; it is solved, once a round, and not played."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrant:
     """What an entry's policy is. weights: the reward weights of its job; None leaves them to ``meta``."""

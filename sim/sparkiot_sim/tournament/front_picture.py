@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .entry import ORACLE
 from .fronts import Point
-from .pictures import COLORS, MARKERS, MOST_COLUMNS, attainment_axis, blocks, legend
+from .pictures import MOST_COLUMNS, attainment_axis, blocks, legend, look
 from .play import Result
 from .sections import place
 from .sweep import family, fronts, settings
@@ -22,19 +22,18 @@ def fronts_picture(results: Sequence[Result], path: Path) -> None:
     for (axes,), (cell, lines) in zip(panels, found.items(), strict=True):
         here = [name for name in (*families, ORACLE) if lines.get(name)]
         for name in here:
-            index = families.index(name) if name in families else len(families)
-            color, marker = ("#000000", "*") if name == ORACLE else _look(index)
+            color, marker = look(name, families)
             points, line = _drawn(each[cell][name]), _drawn(lines[name])
             axes.plot(*_axes(points), marker, color=color, alpha=0.35, markersize=5, markeredgewidth=0, zorder=2)
             axes.plot(
                 *_axes(line),
                 f"{marker}-",
                 color=color,
-                linewidth=2.0 if index == 0 else 1.1,
+                linewidth=2.0 if name == families[0] else 1.1,
                 markersize=11 if name == ORACLE else 6,
                 markeredgecolor="white",
                 label=name,
-                zorder=4 if index == 0 else 3,
+                zorder=4 if name == families[0] else 3,
             )
         attainment_axis(axes)
         axes.set_xlim(0, 1.05 * max(p.cost for name in here for p in _drawn(each[cell][name])))
@@ -53,7 +52,3 @@ def _drawn(points: Sequence[Point]) -> list[Point]:
 
 def _axes(points: Sequence[Point]) -> tuple[list[float], list[float]]:
     return [p.cost for p in points], [100 * p.attainment for p in points]
-
-
-def _look(index: int) -> tuple[str, str]:
-    return COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]

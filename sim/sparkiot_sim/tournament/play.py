@@ -14,7 +14,8 @@ from sparkiot_policies.rules import Rate, Rule
 from sparkiot_sim.episode import Episode, Summary, run_episode
 from sparkiot_sim.timeline import Timeline
 
-from .entry import Entrant, Entry, entrant
+from .entry import LIMIT, Entrant, Entry, entrant
+from .limit import limit
 from .matches import Match, Tournament
 from .tiers import TierUse, tier_use
 
@@ -117,22 +118,57 @@ def play_match(tournament: Tournament, match: Match, player: Entrant) -> Result:
         delay=match.entry.delay,
     )
     decisions = [cycle.decision for cycle in episode.cycles]
+    return _result(
+        tournament,
+        match,
+        summary=episode.summary,
+        interval_s=job.interval_s,
+        fallback_share=float(np.mean([decision.acted != decision.policy for decision in decisions])),
+        tiers=tier_use(
+            [decision.allocation.tier.code for decision in decisions],
+            [cycle.measurement.temperature for cycle in episode.cycles],
+        ),
+        timeline=_timeline(match.entry.name, episode, job.objectives.latency_target_ms),
+    )
+
+
+def solve_match(tournament: Tournament, match: Match) -> Result:
+    """The oracle's match."""
+    setting = tournament.setting(match)
+    summary, tiers, timeline = limit(setting, name=match.entry.name)
+    return _result(
+        tournament,
+        match,
+        summary=summary,
+        interval_s=setting.job.interval_s,
+        fallback_share=0.0,
+        tiers=tiers,
+        timeline=timeline,
+    )
+
+
+def _result(
+    tournament: Tournament,
+    match: Match,
+    *,
+    summary: Summary,
+    interval_s: float,
+    fallback_share: float,
+    tiers: TierUse,
+    timeline: Timeline,
+) -> Result:
     played = match.round
-    keep = played.seed == tournament.seeds[0]
     return Result(
         policy=match.entry.name,
         workload=played.load.name,
         mean_rate=played.load.mean_rate,
         preset=played.preset,
         seed=played.seed,
-        summary=episode.summary,
-        duration_s=len(decisions) * job.interval_s,
-        fallback_share=float(np.mean([decision.acted != decision.policy for decision in decisions])),
-        tiers=tier_use(
-            [decision.allocation.tier.code for decision in decisions],
-            [cycle.measurement.temperature for cycle in episode.cycles],
-        ),
-        timeline=_timeline(match.entry.name, episode, job.objectives.latency_target_ms) if keep else None,
+        summary=summary,
+        duration_s=tournament.duration_s // interval_s * interval_s,
+        fallback_share=fallback_share,
+        tiers=tiers,
+        timeline=timeline if played.seed == tournament.seeds[0] else None,
     )
 
 
@@ -167,10 +203,13 @@ class _Player:
     def __init__(self, tournament: Tournament) -> None:
         self._tournament = tournament
         self._matches = tournament.matches()
-        self._entrants = {entry.policy: entrant(entry.policy) for entry in tournament.entries}
+        played = [entry.policy for entry in tournament.entries if entry != LIMIT]
+        self._entrants = {policy: entrant(policy) for policy in played}
 
     def play(self, index: int) -> Result:
         match = self._matches[index]
+        if match.entry == LIMIT:
+            return solve_match(self._tournament, match)
         return play_match(self._tournament, match, self._entrants[match.entry.policy])
 
 

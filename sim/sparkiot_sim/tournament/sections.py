@@ -140,6 +140,11 @@ def amount(value: Estimate, *, digits: int = 2) -> str:
     return _text(value, f".{digits}f", digits)
 
 
+def mean(value: Estimate) -> str:
+    """The mean alone, as a whole number."""
+    return amount(Estimate(value.mean, None), digits=0)
+
+
 def signed(value: Estimate, *, digits: int = 2) -> str:
     """The same with its sign."""
     return _text(value, f"+.{digits}f", digits)

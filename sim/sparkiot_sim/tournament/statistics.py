@@ -8,6 +8,8 @@ from operator import attrgetter
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
+from sparkiot_sim.episode import Summary
+
 from .entry import ORACLE
 from .play import Result
 
@@ -28,6 +30,7 @@ METRICS: Mapping[str, float] = {
     "hot_data_on_fast": 1.0,
     "cold_data_on_fast": 1.0,
     "oracle_ratio": math.inf,
+    "oracle_gap_points": 100.0,
 }
 """What is measured of every match, and the highest value it can take; the lowest is 0."""
 NOT_ALWAYS = frozenset({"hot_data_on_fast", "cold_data_on_fast"})
@@ -103,21 +106,23 @@ class Overall:
 Round = tuple[str, float, str, int]
 
 
-def bounds(results: Sequence[Result]) -> dict[Round, float]:
-    """Dollars of the oracle in each round that it played."""
-    return {result.round: result.summary.cost_dollars for result in results if result.policy == ORACLE}
+def bounds(results: Sequence[Result]) -> dict[Round, Summary]:
+    """What the oracle comes to in each round that it was solved for."""
+    return {result.round: result.summary for result in results if result.policy == ORACLE}
 
 
-def metrics(result: Result, limits: Mapping[Round, float]) -> dict[str, float]:
+def metrics(result: Result, limits: Mapping[Round, Summary]) -> dict[str, float]:
     """The values of METRICS of one match; NaN where there was nothing to measure. limits: see ``bounds``."""
-    values: dict[str, Any] = {
+    values: dict[str, float | None] = {
         **result.summary.to_dict(),
         "scalings_per_hour": result.scalings_per_hour,
         "fallback_share": result.fallback_share,
         **result.tiers.to_dict(),
-        "oracle_ratio": result.summary.cost_dollars / limits[result.round] if result.round in limits else None,
     }
-    return {name: math.nan if values[name] is None else values[name] for name in METRICS}
+    if (limit := limits.get(result.round)) is not None:
+        values["oracle_ratio"] = result.summary.cost_dollars / limit.cost_dollars
+        values["oracle_gap_points"] = 100 * (limit.slo_attainment - result.summary.slo_attainment)
+    return {name: math.nan if (value := values.get(name)) is None else value for name in METRICS}
 
 
 def rows(results: Sequence[Result]) -> list[Row]:
