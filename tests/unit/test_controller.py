@@ -9,7 +9,7 @@ from sparkiot_policies.controller import Controller, relief_mib
 from sparkiot_policies.decision import ClampCode, Reason
 from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.rules import HPA, Rate
-from sparkiot_policies.rules.hpa import kubernetes_limits
+from sparkiot_policies.rules.horizontal import kubernetes_limits
 
 
 def controller(j: Job, *proposals: object) -> Controller:

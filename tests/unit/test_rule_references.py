@@ -43,7 +43,7 @@ def test_an_identity_shows_what_differs_from_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("rate", "rule 'rate' is unknown; known: Fixed, HPA, Rate, RateAhead, "),
+        ("rate", "rule 'rate' is unknown; known: Fixed, HPA, KEDA, DynamicAllocation, Slots, Rate, "),
         (
             "Rate:target=1",
             "rule Rate: parameter 'target' is unknown; known: utilization, boundary, catch_up_s, max_down",

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from support_jobs import NOW, allocation, evaluation, job
 
 from sparkiot_policies.allocation import Compression, Tier
+from sparkiot_policies.decide import decide
 from sparkiot_policies.errors import ObservationMissingError
 from sparkiot_policies.history import Proposal
 from sparkiot_policies.job import Limits
 from sparkiot_policies.observation import Observation
 from sparkiot_policies.rules import HPA, RULES, Dexter, Fixed, Rate, RateAhead, Seer, rule
-from sparkiot_policies.rules.hpa import kubernetes_limits
+from sparkiot_policies.rules.horizontal import kubernetes_limits
 
 
 def test_fixed_is_the_thesis_baseline() -> None:
@@ -168,6 +169,16 @@ def test_rate_survives_a_tiny_capacity() -> None:
         FLINK.propose(job(), evaluation(capacity=0.0))
 
 
+def test_rate_goes_down_to_what_it_asked_for_within_the_stabilisation() -> None:
+    """It asks for 10 instead of 18; 14 asked for less than 120 s ago hold it, by the envelope of any job."""
+
+    def after(seconds: float) -> int:
+        e = evaluation(allocation(18), workload_rate=700.0, capacity=100.0, proposals=(Proposal(NOW - seconds, 14),))
+        return decide(job(stabilization_s=120.0), e, FLINK, fallback=FLINK).allocation.executors
+
+    assert (after(100), after(130)) == (14, 10)
+
+
 @pytest.mark.parametrize(("predicted", "executors"), [(1400.0, 20), (100.0, 10), (700.0, 10)])
 def test_rate_ahead_provides_for_the_higher_of_load_and_prediction(predicted: float, executors: int) -> None:
     e = evaluation(allocation(10), workload_rate=700.0, capacity=100.0, predicted_rate=predicted)
@@ -200,8 +211,11 @@ NUMBERS = st.floats(min_value=0, max_value=1e12)
 
 @given(st.sampled_from(list(RULES)), st.lists(NUMBERS, min_size=10, max_size=10), st.integers(1, 100))
 def test_every_rule_proposes_a_whole_number_of_executors(name: str, values: list[float], current: int) -> None:
-    names = ("workload_rate", "capacity", "backlog", "cpu", "running", "pending", "predicted_rate", "trigger_interval")
-    observation = Observation(**dict(zip(names, values, strict=False)))
+    names = (
+        *("workload_rate", "capacity", "backlog", "cpu", "running", "pending", "predicted_rate", "trigger_interval"),
+        *("batch_duration", "backlog_work"),
+    )
+    observation = Observation(**dict(zip(names, values, strict=True)))
     try:
         proposal = rule(name).propose(job(), evaluation(allocation(current), observation=observation))
     except ObservationMissingError:

@@ -15,7 +15,7 @@ from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import Range
-from sparkiot_policies.rules import HPA
+from sparkiot_policies.rules import HPA, RULES
 from sparkiot_sim.generators import Kind
 from sparkiot_sim.tournament.entry import LIMIT, ORACLE, Entrant, Entry, entrant
 from sparkiot_sim.tournament.matches import Load, Match, Round, Tournament
@@ -104,6 +104,11 @@ def test_hpa_keeps_the_pace_of_kubernetes_and_plays_as_itself() -> None:
     assert {job.limits.stabilization_s for job in jobs} == {300.0}
     assert {job.limits.max_up_factor for job in jobs} == {math.inf}
     assert result.fallback_share == 0.0
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_plays_as_itself(name: str) -> None:
+    assert play_match(program(), match(name), entrant(name)).fallback_share == 0.0
 
 
 def test_what_the_fallback_rule_did_for_a_learned_policy_is_counted(tmp_path: Path) -> None:

@@ -10,30 +10,38 @@ from sparkiot_policies.errors import PolicyError
 
 from .base import Rule, Sweep
 from .dexter import Dexter
+from .dynamic_allocation import DynamicAllocation
 from .fixed import Fixed
 from .hpa import HPA
+from .keda import KEDA
 from .parameters import Value, parameters
 from .rate import Rate
 from .rate_ahead import RateAhead
 from .seer import Seer
+from .slots import Slots
 
 __all__ = [
     "HPA",
+    "KEDA",
     "RULES",
     "SWEEPS",
     "Dexter",
+    "DynamicAllocation",
     "Fixed",
     "Rate",
     "RateAhead",
     "Rule",
     "Seer",
+    "Slots",
     "Sweep",
     "names_rule",
     "rule",
     "swept",
 ]
 
-RULES: Mapping[str, type[Rule]] = {kind.NAME: kind for kind in (Fixed, HPA, Rate, RateAhead, Dexter, Seer)}
+RULES: Mapping[str, type[Rule]] = {
+    kind.NAME: kind for kind in (Fixed, HPA, KEDA, DynamicAllocation, Slots, Rate, RateAhead, Dexter, Seer)
+}
 SWEEPS: Mapping[str, Sweep] = {name: kind.SWEEP for name, kind in RULES.items()}
 """Over which parameter and values each rule is swept, so that rivals are compared by their whole fronts."""
 

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sparkiot_policies.allocation import Allocation
@@ -75,6 +75,19 @@ class Rule(ABC):
         if len(known) < len(values):
             raise ObservationMissingError([n for n, v in zip(self.NEEDS, values, strict=True) if v is None])
         return known
+
+
+def own_pace(limits: Limits, *, stabilization_s: float) -> Limits:
+    """The limits with one look-back of ``stabilization_s`` seconds as the only thing that slows executors down."""
+    return replace(
+        limits,
+        stabilization_s=stabilization_s,
+        max_up_factor=math.inf,
+        max_up_step=limits.max_executors,
+        max_down_factor=1.0,
+        cooldown_up_s=0.0,
+        cooldown_down_s=0.0,
+    )
 
 
 def whole(executors: float) -> int:

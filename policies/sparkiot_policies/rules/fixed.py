@@ -19,7 +19,7 @@ class Fixed(Rule):
 
     NAME: ClassVar[str] = "Fixed"
     SWEEP: ClassVar[Sweep] = Sweep("executors", tuple(range(1, 21)))
-    executors: int = parameter(THESIS.executors, "executors", "always", least=1, most=MOST_EXECUTORS)
+    executors: int = parameter(THESIS.executors, "executors", "how many, always", least=1, most=MOST_EXECUTORS)
     memory_mib: int | None = parameter(None, "MiB", "memory of an executor", least=1)
     tier: Tier | None = parameter(None, "-", "shuffle tier")
     compression: Compression | None = parameter(None, "-", "of shuffle blocks")

@@ -7,6 +7,7 @@ what a rule accepts and what the documentation lists cannot drift apart.
 import dataclasses
 import enum
 import functools
+import inspect
 import math
 from typing import Any, get_args
 
@@ -41,7 +42,7 @@ class Parameter:
             ("at most", self.most, math.inf),
         )
         stated = " and ".join(f"{word} {bound:g}" for word, bound, none in bounds if bound != none)
-        return f"{number} {stated}".strip()
+        return f"{number} {stated}" if stated else number
 
     def read(self, text: str) -> Value:
         """The value that a text stands for. Raises ValueError that names the parameter and what is allowed."""
@@ -77,8 +78,10 @@ def parameter(
 
 @functools.cache
 def parameters(kind: type[Any]) -> tuple[Parameter, ...]:
-    """The parameters of a kind of rule, in order."""
-    return tuple(Parameter(name=f.name, kind=_kind(f.type), **f.metadata) for f in dataclasses.fields(kind))
+    """The parameters of a kind of rule: its own, then those of its base, each in the order of declaration."""
+    own = inspect.get_annotations(kind)
+    fields = sorted(dataclasses.fields(kind), key=lambda f: f.name not in own)
+    return tuple(Parameter(name=f.name, kind=_kind(f.type), **f.metadata) for f in fields)
 
 
 def _kind(annotation: Any) -> type[Any]:

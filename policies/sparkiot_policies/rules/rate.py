@@ -5,7 +5,8 @@ Batches have a fixed cost that no executor shares; capacity is taken net of it a
 Sources: DS2 ("Three steps is all you need", Kalavri et al., OSDI 2018) for the true processing rate, which counts only
 busy time and so is known from one measurement at any utilisation; Apache Flink's autoscaler (``JobVertexScaler``,
 ``AutoScalerUtils.getTargetProcessingCapacity``) for the utilisation target with its band, the catch-up of a backlog and
-the largest scale-down.
+the largest scale-down. Stabilisation is the envelope's: a job's ``scaleDown.stabilization`` looks back on what the rule
+proposed, where Flink waits for as long after each scaling.
 """
 
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ class Rate(Rule):
         if capacity <= 0:
             raise ObservationMissingError(["capacity"])
         rate = self.rate(observation)
-        catch_up = _excess(observation, backlog) / self.catch_up_s
+        catch_up = lag(observation, backlog) / self.catch_up_s
 
         def executors(utilization: float) -> float:
             return (rate / utilization + catch_up) / capacity
@@ -67,7 +68,7 @@ class Rate(Rule):
         return self.measured(observation)[0]
 
 
-def _excess(observation: Observation, backlog: float) -> float:
+def lag(observation: Observation, backlog: float) -> float:
     """The backlog beyond what arrives between two triggers, which is no lag but how micro-batches work.
 
     With an unknown trigger interval all of it counts, so that an error costs executors, not latency.
