@@ -12,6 +12,7 @@ import numpy as np
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Allocation
 from sparkiot_sim.calibration import Calibration, calibration_with
 from sparkiot_sim.setting import Setting
+from sparkiot_sim.simulated import SimulatedJob
 
 from .bound import Bound
 
@@ -56,6 +57,11 @@ def play(setting: Setting, allocations: list[Allocation]) -> Achieved:
         simulated.advance(setting.start + k * interval)
         simulated.apply(allocation)
     simulated.advance(setting.start + len(allocations) * interval)
+    return outcome(setting, simulated)
+
+
+def outcome(setting: Setting, simulated: SimulatedJob) -> Achieved:
+    """What a job that was not measured before has come to by now."""
     batches = simulated.measure().batches
     target = setting.job.objectives.latency_target_ms
     late = sum(batch.latency_ms > target for batch in batches)

@@ -131,8 +131,8 @@ def course(setting: Setting, calibration: Calibration) -> Course:
 
 def _taken(arrivals: Arrivals, edges: Array, *, trigger: float, target: float, on_grid: bool) -> tuple[Array, Array]:
     """Messages taken under each interval's own allocation, and under its own or the next one's."""
-    start = edges[0]
-    counted: Array = np.minimum(edges, max(edges[-1] - target, start))
+    start = float(edges[0])
+    counted: Array = np.minimum(edges, max(float(edges[-1]) - target, start))
     if on_grid:
         # A batch at a trigger takes what came since the one before, under the allocation that stands there.
         counted = start + trigger * np.floor((counted - start) / trigger + ROUNDING)
@@ -146,7 +146,7 @@ def _most_rows(arrivals: Arrivals, edges: Array, setting: Setting, *, within_s: 
     """Most rows of a batch that starts at a trigger inside the first ``within_s`` of an interval and must end there."""
     start, trigger = setting.start, setting.profile.trigger_interval_s
     target = setting.job.objectives.latency_target_ms / 1000
-    triggers = start + trigger * np.arange(1, int((edges[-1] - start) / trigger + ROUNDING) + 1)
+    triggers = start + trigger * np.arange(1, int((edges[-1] - start) / trigger + ROUNDING) + 1, dtype=np.float64)
     rows = np.diff(arrivals.until(triggers), prepend=0.0)
     if setting.profile.most_rows is not None:
         rows = np.minimum(rows, setting.profile.most_rows)

@@ -24,7 +24,7 @@ class Costs:
     initial: memory and count at the start, as indices. late_dollars: of one late batch.
     """
 
-    counts: Array
+    counts: Counts
     allowed: npt.NDArray[np.bool_]
     on_time: Array
     needed_before: Counts
