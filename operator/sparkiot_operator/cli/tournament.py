@@ -42,6 +42,7 @@ THESIS_HEADINGS = {
     "cost_dollars": "cost $",
     "latency_p95_ms": "P95 ms",
     "limit_ratio": "cost / limit",
+    "global_reward": "global reward",
     "published": "published",
     "remeasured": "re-measured",
 }
@@ -203,6 +204,8 @@ def _play_thesis(policies: Sequence[str], seeds: tuple[int, ...], folder: Path, 
     else:
         title = f"thesis arena, means of {len(seeds)} seeds; {thesis.COLUMNS_NOTE}"
         print_rows([line.shown() for line in table], title=title, headings=THESIS_HEADINGS, output=output)
+        steps = [line.shown_step() for line in table]
+        print_rows(steps, title=thesis.STEP_TITLE, headings=thesis.STEP_HEADINGS, output=output)
     errors.print(f"written: {folder}", markup=False)
 
 
