@@ -27,6 +27,7 @@ POLICIES = ("default", "default:weights=Auto")
 SEEDS = tuple(range(3001, 3011))
 HOURS = 1.5
 PRESETS = ("cloud-coldstart", "spot")
+ALL = "all workloads"
 MARGINS = {"attainment": 0.1, "cost": 1.0}
 """Points of attainment and percent of cost that nobody would call a regression: another machine's rounding may turn a
 decision, and what follows from it differs by about as much."""
@@ -76,11 +77,14 @@ class RecordError(Exception):
     """The record cannot be compared with; the message says why and what to do."""
 
 
-def program(entries: Sequence[Entry] = tuple(Entry.of(policy) for policy in POLICIES)) -> Tournament:
-    """Days' worth of hours for less than a minute of two cores, on seeds that no choice of a policy has looked at."""
+def program(entries: Sequence[Entry] = ()) -> Tournament:
+    """Days' worth of hours for less than a minute of two cores, on seeds that no choice of a policy has looked at.
+
+    entries: who plays; none for the shipped policies.
+    """
     recorded = read_trace(CITY_TRAFFIC).workload
     return Tournament(
-        entries=tuple(entries),
+        entries=tuple(entries) or tuple(Entry.of(policy) for policy in POLICIES),
         loads=tuple(Load(source=source, mean_rate=MEAN_RATE) for source in (*Kind, recorded)),
         presets=PRESETS,
         seeds=SEEDS,
@@ -101,11 +105,11 @@ def checks(ours: Sequence[Score], recorded: Sequence[Score]) -> list[Check]:
     found = []
     for policy in dict.fromkeys(score.policy for score in ours):
         mine, past = _of(ours, policy), _of(recorded, policy)
-        for where in ("all workloads", *dict.fromkeys(score.workload for score in mine)):
-            pair = [[s for s in side if where in {"all workloads", s.workload}] for side in (mine, past)]
+        for where in (ALL, *dict.fromkeys(score.workload for score in mine)):
+            here, then = ([s for s in side if where in {ALL, s.workload}] for side in (mine, past))
             try:
-                lost = paired(*pair, lambda a, b: 100 * (a.slo_attainment - b.slo_attainment))
-                paid = paired(*pair, lambda a, b: 100 * (a.cost_dollars / b.cost_dollars - 1))
+                lost = paired(here, then, lambda a, b: 100 * (a.slo_attainment - b.slo_attainment))
+                paid = paired(here, then, lambda a, b: 100 * (a.cost_dollars / b.cost_dollars - 1))
             except ValueError as error:
                 raise RecordError(
                     f"{policy}: the recorded scores are of another program ({error}); record them anew"
