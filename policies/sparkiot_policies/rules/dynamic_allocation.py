@@ -43,7 +43,7 @@ class DynamicAllocation(Rule):
 
     NAME: ClassVar[str] = "DynamicAllocation"
     NEEDS: ClassVar[tuple[str, ...]] = ("workload_rate", "backlog", "batch_duration", "trigger_interval", "running")
-    SWEEP: ClassVar[Sweep] = Sweep("min_executors", (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20))
+    SWEEP: ClassVar[Sweep] = Sweep("min_executors", (1, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20))
     min_executors: int = parameter(1, "executors", "minExecutors", least=1, most=MOST_EXECUTORS)
     backlog_timeout_s: float = parameter(1.0, "s", "schedulerBacklogTimeout: tasks wait for the first step", above=0)
     sustained_timeout_s: float = parameter(1.0, "s", "sustainedSchedulerBacklogTimeout: for each step more", above=0)

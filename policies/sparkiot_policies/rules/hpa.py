@@ -24,7 +24,7 @@ class HPA(Horizontal):
 
     NAME: ClassVar[str] = "HPA"
     NEEDS: ClassVar[tuple[str, ...]] = ("cpu", "running", "pending")
-    SWEEP: ClassVar[Sweep] = Sweep("target", (30, 40, 50, 60, 70, 80, 90))
+    SWEEP: ClassVar[Sweep] = Sweep("target", (30, 40, 50, 55, 60, 65, 70, 80, 90))
     target: int = parameter(80, "%", "CPU utilisation to keep", least=1, most=100)
 
     def desired(self, evaluation: Evaluation) -> int:

@@ -17,7 +17,7 @@ class Seer(Rule):
 
     NAME: ClassVar[str] = "Seer"
     NEEDS: ClassVar[tuple[str, ...]] = ("predicted_rate",)
-    SWEEP: ClassVar[Sweep] = Sweep("rate_per_executor", (20, 30, 40, 50, 75, 100, 150))
+    SWEEP: ClassVar[Sweep] = Sweep("rate_per_executor", (20, 30, 40, 50, 60, 70, 80, 90, 100, 150))
     rate_per_executor: float = parameter(50.0, "messages/s", "what one executor more is for", above=0)
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:

@@ -38,7 +38,7 @@ class Slots(Rule):
 
     NAME: ClassVar[str] = "Slots"
     NEEDS: ClassVar[tuple[str, ...]] = ("workload_rate", "capacity", "backlog", "running")
-    SWEEP: ClassVar[Sweep] = Sweep("utilization", (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0))
+    SWEEP: ClassVar[Sweep] = Sweep("utilization", (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 1.0))
     utilization: float = parameter(0.75, "share", "of the slots that shall be busy", above=0, most=1)
     clear_s: float = parameter(150.0, "s", "in which the queue shall be gone", above=0)
     window_s: float = parameter(40.0, "s", "without need after which executors go", least=0)
