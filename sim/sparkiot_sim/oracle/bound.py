@@ -154,14 +154,13 @@ class _Problem:
             on_time=compute + self._shuffle_dollars(),
             needed_before=head,
             compute=compute,
-            work=interval * second.min() * counts**durations.calibration.batch.scaling_exponent.value,
             request=interval * course.lag * second,
             release=leaving * second,
             fresh=interval * restart_lag * second,
             lag=course.lag,
             initial=(memories.index(job.initial.memory_mib), job.initial.executors - int(counts[0])),
             late_dollars=self._price,
-            lateness=lateness(course, durations, most=most, second_dollars=float(second.min()), losses=losses),
+            lateness=lateness(course, durations, most=most, losses=losses),
         )
 
     def _shuffle_dollars(self) -> Array:

@@ -1,6 +1,6 @@
-"""How few late batches a stretch of lateness may have, and what working it off costs at the least.
+"""How few late batches a stretch of lateness may have.
 
-A stretch is a run of intervals that a late batch, or a restart, reaches into, and a few after it until batches are back
+A stretch is a run of intervals that a late batch or a restart reaches into, and a few after it until batches are back
 at their triggers.
 """
 
@@ -10,64 +10,114 @@ from dataclasses import dataclass
 import numpy as np
 
 from .course import ROUNDING, Course
-from .durations import Array, Durations
+from .durations import Array, Counts, Durations
+from .needs import Flags, column, fewest
 
-ENTRY_SHARE = 0.5
-"""At least ``a`` and at least ``b`` late batches are at least half of each together; the DP needs a sum."""
+ENTRY_SHARE, LENGTH_SHARE, ROWS_SHARE = 0.4, 0.2, 0.4
+"""Three bounds of one number: it is at least each of them, and so at least their mean under weights of sum 1."""
 SETTLING_BATCHES = 10
-"""Batches on time after which one is back at its trigger."""
+"""Batches on time after which one is back at its trigger, or without executors enough late again."""
 MOST_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lateness:
-    """Lower bounds for stretches of lateness.
+    """Lower bounds for stretches of lateness, as shares that may be added up.
 
-    entry: late batches charged when one begins. restart_entry: when one begins by a restart, shape (K,). rate: late
-    batches for each interval, shape (K,). work_dollars: least compute for what arrived, shape (K,). credit_dollars:
-    what may be counted both in a stretch and beside it.
+    entry: late batches charged when one begins. restart_entry: when one begins by a restart, shape (K,). interval: for
+    each interval of it, shape (K,). overload: for an overloaded interval that follows another with no executor more,
+    or, with some more, after another that outgrows even them, shape (K,). overloaded, outgrown: most executors with
+    which an interval is that, shape (K, M). credit_dollars: shuffle that a stretch at its border may save.
     """
 
     entry: float
     restart_entry: Array
-    rate: Array
-    work_dollars: Array
+    interval: Array
+    overload: Array
+    overloaded: Counts
+    outgrown: Counts
     credit_dollars: float
 
 
-def lateness(course: Course, durations: Durations, *, most: int, second_dollars: float, losses: bool) -> Lateness:
-    """The bounds of a course.
-
-    most: executors. second_dollars: of one executor with the least memory. losses: executors may be lost.
-    """
-    profile, interval = durations.profile, course.interval_s
-    settling = math.ceil(SETTLING_BATCHES * profile.trigger_interval_s / interval)
-    longest = _longest_batch(course, durations, most=most) * (2 if losses else 1)
-    touched = interval / (longest + (2 + settling) * interval)
-    by_rows = course.arrived / profile.most_rows if profile.most_rows is not None else np.zeros(course.time.size)
-    # What an interval without any batch leaves behind is overdue: it ends up in late batches of limited size.
-    rate = np.minimum(touched, by_rows) / 2
-    row_s = 1 / profile.rate_per_executor
-    boundary_rows = 2 * course.target_s * course.peak_rate
+def lateness(course: Course, durations: Durations, *, most: int, losses: bool) -> Lateness:
+    """The bounds of a course. most: executors. losses: executors may be lost."""
+    overloaded, outgrown = _overloaded(course, durations, most=most)
     return Lateness(
-        entry=1.0,
-        restart_entry=_after_restart(course, durations, most=most),
-        rate=rate,
-        work_dollars=course.arrived * row_s * second_dollars,
-        credit_dollars=boundary_rows * (row_s * second_dollars + float(durations.shuffle.row_dollars.max())),
+        entry=ENTRY_SHARE,
+        restart_entry=ENTRY_SHARE * _after_restart(course, durations, most=most),
+        interval=LENGTH_SHARE * _by_length(course, durations, most=most, losses=losses),
+        overload=ROWS_SHARE * _by_rows(course, durations.profile.most_rows),
+        overloaded=overloaded,
+        outgrown=outgrown,
+        credit_dollars=2 * course.target_s * course.peak_rate * float(durations.shuffle.row_dollars.max()),
     )
 
 
-def _longest_batch(course: Course, durations: Durations, *, most: int) -> float:
+def _by_length(course: Course, durations: Durations, *, most: int, losses: bool) -> Array:
+    """Late batches for each interval of a stretch, as a batch can only be so long.
+
+    What an interval without any batch leaves behind is overdue, and ends up in late batches of limited size.
+    """
+    profile, interval = durations.profile, course.interval_s
+    if profile.most_rows is None:
+        return np.zeros(course.time.size)
+    settling = math.ceil(SETTLING_BATCHES * profile.trigger_interval_s / interval)
+    # A batch that loses an executor does its part again.
+    longest = _longest_batch(course, durations, rows=profile.most_rows, most=most) * (2 if losses else 1)
+    touched = interval / (longest + (2 + settling) * interval)
+    return np.minimum(touched, course.arrived / profile.most_rows) / 2
+
+
+def _longest_batch(course: Course, durations: Durations, *, rows: float, most: int) -> float:
     """Seconds that a batch can take on one executor, or that one which began on ``most`` takes after they left."""
-    rows = durations.profile.most_rows
-    if rows is None:
-        return math.inf
     # The state can never be more than the highest rate asks for.
     state = durations.profile.state_mib * course.peak_rate
     slowdown = durations.slowdown(rows=rows, state_mib=state, executors=1)
     fixed = durations.fixed_s(1.0) * most**durations.calibration.batch.scaling_exponent.value
     return float((fixed + rows * durations.row_s(executors=1, temperature=1.0, slowdown=slowdown)).max())
+
+
+def _by_rows(course: Course, most_rows: float | None) -> Array:
+    """Late batches for an overloaded interval after another: its rows come late, but those that the next one may save.
+
+    For each late batch there may be some on time, until waits have grown again.
+    """
+    # After a restart the first batch must be one that has waited for half of the target.
+    if most_rows is None or course.restart_s < course.target_s / 2:
+        return np.zeros(course.time.size)
+    spared = SETTLING_BATCHES * course.target_s / 2 * course.peak_rate
+    return course.rate * max(course.interval_s - course.target_s, 0.0) / (most_rows + spared)
+
+
+def _overloaded(course: Course, durations: Durations, *, most: int) -> tuple[Counts, Counts]:
+    """Most executors with which batches on time cannot go on, and with which work outgrows them; (K, M), 0 for none.
+
+    A batch lasts ``f + r w`` at least, ``w`` being its wait, which is at least the duration of the one before. So after
+    ``j`` batches the wait is ``f (1 + r + r^2 + … r^(j - 1))`` or longer. Once it exceeds half the target, so does the
+    duration, which together are more than the target, and so do all waits that follow. Executors that join a batch on
+    its way shorten its ``f`` too: then only ``r > 1`` is sure to hold waits up.
+    """
+    shape = (course.time.size, durations.memory_mib.size)
+    state, temperature = column(course.state_mib), column(course.temperature)
+    fixed = durations.fixed_s(temperature)
+
+    def share(executors: Counts) -> Array:
+        slowdown = durations.slowdown(rows=0.0, state_mib=state, executors=executors[:, :, None])
+        row_s = durations.row_s(executors=executors[:, :, None], temperature=temperature, slowdown=slowdown)
+        return np.asarray(column(course.rate) * row_s)
+
+    def may_cope(executors: Counts) -> Flags:
+        r = share(executors)
+        waits = np.ones(r.shape)
+        for _ in range(1, SETTLING_BATCHES):
+            waits = 1 + r * waits
+        return np.asarray((fixed * waits <= course.target_s / 2).any(axis=2))
+
+    def may_catch_up(executors: Counts) -> Flags:
+        return np.asarray((share(executors) <= 1).any(axis=2))
+
+    overloaded = fewest(shape, most=most, enough=may_cope) - 1
+    return overloaded, np.minimum(fewest(shape, most=most, enough=may_catch_up) - 1, overloaded)
 
 
 def _after_restart(course: Course, durations: Durations, *, most: int) -> Array:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .lateness import ENTRY_SHARE, Lateness
-
-Array = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from .durations import Array, Counts
+from .lateness import Lateness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +16,8 @@ class Costs:
     counts: shape (N,). allowed: of the counts, those within the job's bounds, shape (N,). on_time: $ of an interval
     without a late batch, infinite where that cannot be, shape (K, M, N). needed_before: executors that must have been
     there in the interval before, shape (K, M). compute: $ of an interval with none of its shuffle, shape (M, N).
-    work: $ by which an interval's work can be less than its compute, shape (N,). request, release: $ of an executor
-    more or less, beyond the intervals in which it works, shape (M,). fresh: the same of one that a restart brings.
+    request, release: $ of an executor more or less, beyond the intervals in which it works, shape (M,). fresh: the
+    same of one that a restart brings.
     lag: intervals from the first decision until executors can be more than at the start.
     initial: memory and count at the start, as indices. late_dollars: of one late batch.
     """
@@ -29,7 +27,6 @@ class Costs:
     on_time: Array
     needed_before: Counts
     compute: Array
-    work: Array
     request: Array
     release: Array
     fresh: Array
@@ -55,125 +52,113 @@ class Schedule:
 
 def cheapest(costs: Costs) -> Schedule:
     """Solve forwards, then walk back from the cheapest end."""
-    solver = _Solver(costs)
-    return solver.walk_back()
+    return _Solver(costs).walk_back()
 
 
 class _Solver:
-    """Values of being in a state at the end of each interval: on time, and late."""
+    """The least value of being in a state at the end of each interval, on time or late; shape (K, M, N)."""
 
     def __init__(self, costs: Costs) -> None:
-        self.costs = costs
+        self._costs = costs
         lateness, dollars = costs.lateness, costs.late_dollars
-        size = costs.on_time.shape[0]
-        self.entry = max((1 - ENTRY_SHARE) * lateness.entry * dollars - lateness.credit_dollars, 0.0)
-        self.restart = np.maximum((1 - ENTRY_SHARE) * lateness.restart_entry * dollars - lateness.credit_dollars, 0.0)
-        self.restart_again = np.maximum(self.restart - self.entry, 0.0)
-        self.late_stage = costs.compute - costs.work
-        self.late_extra = lateness.work_dollars + ENTRY_SHARE * lateness.rate * dollars
-        self.on_time = np.full(costs.on_time.shape, np.inf)
-        self.late = np.full(costs.on_time.shape, np.inf)
+        self._entry = max(lateness.entry * dollars - lateness.credit_dollars, 0.0)
+        self._restart = np.maximum(lateness.restart_entry * dollars - lateness.credit_dollars, 0.0)
+        self._again = np.maximum(self._restart - self._entry, 0.0)
+        self._interval, self._overload = lateness.interval * dollars, lateness.overload * dollars
+        self._compute = np.where(costs.allowed, costs.compute, np.inf)
+        self._on_time = np.full(costs.on_time.shape, np.inf)
+        self._late = np.full(costs.on_time.shape, np.inf)
         m, n = costs.initial
-        self.on_time[0, m, n] = costs.on_time[0, m, n]
-        self.late[0, m, n] = self.late_stage[m, n] + self.late_extra[0] + self.entry
-        forbidden = ~costs.allowed
-        for k in range(1, size):
-            before_on_time, before_late = self.on_time[k - 1], self.late[k - 1]
-            either = np.minimum(before_on_time, before_late)
-            either[costs.counts < costs.needed_before[k][:, None]] = np.inf
-            self.on_time[k] = self._moved(either, k) + costs.on_time[k]
-            stay = np.minimum(before_on_time + self.entry, before_late)
-            restarted = min(before_on_time.min() + self.restart[k], before_late.min() + self.restart_again[k])
-            late = np.minimum(self._moved(stay, k), restarted + costs.fresh[:, None] * costs.counts)
-            self.late[k] = late + self.late_stage + self.late_extra[k]
-            self.on_time[k][:, forbidden] = np.inf
-            self.late[k][:, forbidden] = np.inf
+        self._on_time[0, m, n] = costs.on_time[0, m, n]
+        self._late[0, m, n] = self._entry + costs.compute[m, n] + self._interval[0]
+        for k in range(1, len(self._late)):
+            self._step(k)
 
-    def _moved(self, values: Array, k: int) -> Array:
-        """The least value of each state after executors came or left, before its own interval. Shape (M, N)."""
-        costs = self.costs
-        release = costs.release[:, None] * costs.counts
-        fewer = np.minimum.accumulate((values + release)[:, ::-1], axis=1)[:, ::-1] - release
-        if k <= costs.lag:
-            return fewer
-        request = costs.request[:, None] * costs.counts
-        more = np.minimum.accumulate(values - request, axis=1) + request
-        return np.minimum(fewer, more)
+    def _step(self, k: int) -> None:
+        costs, lateness, counts = self._costs, self._costs.lateness, self._costs.counts
+        on_time, late = self._on_time[k - 1], self._late[k - 1]
+        either = np.minimum(on_time, late)
+        either[counts < costs.needed_before[k][:, None]] = np.inf
+        self._on_time[k] = np.minimum(self._fewer(either), self._more(either, k)) + costs.on_time[k]
+        self._on_time[k][:, ~costs.allowed] = np.inf
+        stay = np.minimum(on_time + self._entry, late)
+        anew = np.minimum(on_time + self._restart[k], late + self._again[k])
+        was = counts <= lateness.overloaded[k - 1][:, None]
+        new = np.full(stay.shape, np.inf)
+        if was.any():
+            charge = self._overload[k] * (counts <= lateness.overloaded[k][:, None])
+            charge_more = self._overload[k] * (counts <= lateness.outgrown[k][:, None])
+            stay_over, anew_over = np.where(was, stay, np.inf), np.where(was, anew, np.inf)
+            new = np.minimum(self._fewer(stay_over), self._fresh(anew_over)) + charge
+            new = np.minimum(new, self._more(stay_over, k) + charge_more)
+            stay, anew = np.where(was, np.inf, stay), np.where(was, np.inf, anew)
+        new = np.minimum(new, np.minimum(self._fewer(stay), self._more(stay, k)))
+        self._late[k] = np.minimum(new, self._fresh(anew)) + self._compute + self._interval[k]
 
-    def _given_up(self) -> tuple[int, float]:
-        """From which interval on the load is best left alone, and the value then; the number of intervals for never.
+    def _fewer(self, values: Array) -> Array:
+        """The least value of each state if executors leave before its interval, or none does."""
+        release = self._costs.release[:, None] * self._costs.counts
+        return np.asarray(np.minimum.accumulate((values + release)[:, ::-1], axis=1)[:, ::-1] - release)
 
-        Rows that are overdue at the end count as late batches of the largest size.
-        """
-        costs = self.costs
-        size = costs.on_time.shape[0]
-        idle = costs.compute[:, costs.allowed].min()
-        rates = np.cumsum(costs.lateness.rate[::-1])[::-1]
-        tail = idle * np.arange(size, 0, -1) + costs.late_dollars * np.maximum(1.0, rates)
-        m, n = costs.initial
-        before = np.append(0.0, self.on_time[:-1].min(axis=(1, 2)))
-        tail[0] += costs.compute[m, n] - idle
-        values = before + tail - costs.lateness.credit_dollars
-        best = int(values.argmin())
-        kept = min(self.on_time[-1].min(), self.late[-1].min())
-        return (best, float(values[best])) if values[best] < kept else (size, float(kept))
+    def _more(self, values: Array, k: int) -> Array:
+        """The least value of each state if executors come for its interval."""
+        more = np.full(values.shape, np.inf)
+        if k > self._costs.lag:
+            request = self._costs.request[:, None] * self._costs.counts
+            more[:, 1:] = np.minimum.accumulate(values - request, axis=1)[:, :-1] + request[:, 1:]
+        return more
+
+    def _fresh(self, values: Array) -> Array:
+        """The least value of each state after a restart, from whichever state."""
+        return np.asarray(values.min() + self._costs.fresh[:, None] * self._costs.counts)
 
     def walk_back(self) -> Schedule:
-        costs, rates = self.costs, self.costs.lateness.rate
-        size, _, width = costs.on_time.shape
+        """The states that led to the least value."""
+        costs, lateness = self._costs, self._costs.lateness
+        size = len(costs.on_time)
         memory, executors = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
         late = np.zeros(size, dtype=np.bool_)
-        last, value = self._given_up()
+        ends = np.stack((self._on_time[-1], self._late[-1]))
+        is_late, m, n = _least(ends)
         late_batches = 0.0
-        if last < size:
-            late_batches = max(1.0, float(rates[last:].sum()))
-            cheapest_idle = np.where(costs.allowed, costs.compute, np.inf).argmin()
-            memory[last:], executors[last:] = divmod(int(cheapest_idle), width)
-            late[last:] = True
-            if last == 0:
-                memory[0], executors[0] = costs.initial
-        if last:
-            is_late = last == size and self.late[-1].min() < self.on_time[-1].min()
-            m, n = divmod(int((self.late if is_late else self.on_time)[last - 1].argmin()), width)
-        for k in range(last - 1, -1, -1):
+        for k in range(size - 1, -1, -1):
             memory[k], executors[k], late[k] = m, n, is_late
-            late_batches += ENTRY_SHARE * rates[k] * is_late
+            late_batches += is_late * lateness.interval[k]
             if k:
-                was_late, m, n, charged = self._before(k, is_late, m, n)
+                is_late, m, n, charged = self._before(k, is_late, m, n)
                 late_batches += charged
-                is_late = was_late
-            elif is_late:
-                late_batches += (1 - ENTRY_SHARE) * costs.lateness.entry
+            else:
+                late_batches += is_late * lateness.entry
         return Schedule(
-            memory=memory,
-            executors=executors,
-            late=late,
-            value=value,
-            late_batches=min(late_batches, self._most(value)),
+            memory=memory, executors=executors, late=late, value=float(ends.min()), late_batches=float(late_batches)
         )
 
-    def _most(self, value: float) -> float:
-        return value / self.costs.late_dollars if self.costs.late_dollars else np.inf
-
-    def _before(self, k: int, is_late: bool, m: int, n: int) -> tuple[bool, int, int, float]:
+    def _before(self, k: int, is_late: int, m: int, n: int) -> tuple[int, int, int, float]:
         """The state before, and the late batches that going from it to this one is charged with."""
-        costs, lateness = self.costs, self.costs.lateness
-        gap = costs.counts[n] - costs.counts
+        costs, lateness, counts = self._costs, self._costs.lateness, self._costs.counts
+        gap = counts[n] - counts
         move = np.where(gap > 0, costs.request[m] * gap if k > costs.lag else np.inf, -costs.release[m] * gap)
         move[gap == 0] = 0.0
-        on_time, late = self.on_time[k - 1], self.late[k - 1]
+        on_time, late = self._on_time[k - 1], self._late[k - 1]
         if not is_late:
-            enough = costs.counts >= costs.needed_before[k, m]
-            options = np.where(enough, np.stack((on_time[m], late[m])) + move, np.inf)
-            was_late, before = divmod(int(options.argmin()), costs.counts.size)
-            return bool(was_late), m, before, 0.0
-        stay = np.stack((on_time[m] + self.entry, late[m])) + move
-        fresh = costs.fresh[m] * costs.counts[n]
-        anew = np.stack((on_time + self.restart[k], late + self.restart_again[k])) + fresh
+            enough = counts >= costs.needed_before[k, m]
+            was_late, before = _least(np.where(enough, np.stack((on_time[m], late[m])) + move, np.inf))
+            return was_late, m, before, 0.0
+        was = counts <= lateness.overloaded[k - 1][:, None]
+        lasts = was & (counts[n] <= lateness.overloaded[k, m])
+        lasts_here = np.where(gap > 0, was[m] & (counts[n] <= lateness.outgrown[k, m]), lasts[m])
+        stay = np.stack((on_time[m] + self._entry, late[m])) + move + self._overload[k] * lasts_here
+        anew = np.stack((on_time + self._restart[k], late + self._again[k])) + self._overload[k] * lasts
+        anew += costs.fresh[m] * counts[n]
         if stay.min() <= anew.min():
-            was_late, before = divmod(int(stay.argmin()), costs.counts.size)
-            return bool(was_late), m, before, 0.0 if was_late else (1 - ENTRY_SHARE) * lateness.entry
-        index = np.unravel_index(int(anew.argmin()), anew.shape)
-        was_late, before_m, before = (int(i) for i in index)
-        entries = lateness.restart_entry[k] - (lateness.entry if was_late else 0.0)
-        return bool(was_late), before_m, before, (1 - ENTRY_SHARE) * max(entries, 0.0)
+            was_late, before = _least(stay)
+            entry = 0.0 if was_late else lateness.entry
+            return was_late, m, before, entry + float(lateness.overload[k]) * bool(lasts_here[before])
+        was_late, before_m, before = _least(anew)
+        entry = max(float(lateness.restart_entry[k]) - lateness.entry * was_late, 0.0)
+        return was_late, before_m, before, entry + float(lateness.overload[k]) * bool(lasts[before_m, before])
+
+
+def _least(values: Array) -> list[int]:
+    """The index of the least value."""
+    return [int(i) for i in np.unravel_index(int(values.argmin()), values.shape)]
