@@ -102,6 +102,20 @@ def test_ablations_in_one_command(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "results.json").read_text())["ablations"]) == 7
 
 
+def test_objectives_that_shift(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["tournament", "--shifting", *SHORT, "--to", str(tmp_path), "-o", "json"])
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    names = ["meta-controller", "HealthcareCritical", "IndustrialHighThroughput", "SmartCityBudget", "Balanced"]
+    assert [row["policy"] for row in found["rows"]] == names
+    assert [row["policy"] for row in found["shifting"]] == names
+    lines = list(csv.DictReader((tmp_path / "results.csv").open()))
+    # Seed 1 begins at night, and five minutes see no day.
+    assert float(lines[1]["weights_night_latency"]) == pytest.approx(0.8)
+    assert (lines[1]["weights_day_latency"], found["shifting"][1]["attainment_day"]) == ("", None)
+    assert "Objectives that shift" in (tmp_path / "results.md").read_text()
+
+
 def test_the_thesis_arena_beside_its_published_figures(tmp_path: Path) -> None:
     result = tournament("--arena", "thesis", "--seeds", "1-2", "--to", str(tmp_path), "-o", "json")
     assert result.returncode == 0, result.stderr
@@ -132,7 +146,8 @@ def test_the_thesis_arena_beside_its_published_figures(tmp_path: Path) -> None:
         (["--policies", "default:weights=Cheap"], 1, "scenario 'Cheap' is unknown"),
         (["--policies", "Rate,"], 2, "empty name"),
         (["--sweep", "--ablations"], 2, "another study than --sweep"),
-        (["--ablations", "--policies", "default,Rate"], 2, "ablations are of one learned policy"),
+        (["--ablations", "--policies", "default,Rate"], 2, "this study is of one learned policy"),
+        (["--shifting", "--policies", "default:weights=Balanced"], 2, "sets its reward weights itself"),
         (["--arena", "thesis", "--no-oracle"], 2, "no meaning in the thesis arena"),
         (["--arena", "thesis", "--sweep"], 2, "no meaning in the thesis arena"),
         (["--policies", "Rate,Rate"], 2, "Rate occurs twice"),

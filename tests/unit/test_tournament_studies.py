@@ -9,8 +9,10 @@ import pytest
 from support_tournament import result
 
 from sparkiot_policies.allocation import Tier
+from sparkiot_policies.objectives import SCENARIO_WEIGHTS
 from sparkiot_policies.rules import swept
 from sparkiot_sim.generators import Kind
+from sparkiot_sim.shifting import ShiftingResult
 from sparkiot_sim.tournament.ablations import (
     COMPLETE,
     EQUAL_WEIGHTS,
@@ -27,6 +29,9 @@ from sparkiot_sim.tournament.paired import differences
 from sparkiot_sim.tournament.play import Result
 from sparkiot_sim.tournament.report import write
 from sparkiot_sim.tournament.sections import of_ablations, of_sweep
+from sparkiot_sim.tournament.shifts import META, ShiftRun
+from sparkiot_sim.tournament.shifts import compare as compare_shifts
+from sparkiot_sim.tournament.shifts import entries as shift_entries
 from sparkiot_sim.tournament.sweep import BEST, WEIGHTS, comparisons, expanded, fronts, overall
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -169,3 +174,48 @@ def test_the_gain_of_the_meta_controller_on_the_thesis_measure() -> None:
     assert meta_gain([*ours, *theirs]).mean == pytest.approx(100 * (1.9 / 0.9 - 1))
     sections = of_ablations([*ours, *theirs])
     assert sections[1].rows[0]["published_percent"] == 5.20
+
+
+def shift_run(policy: str, seed: int, *, kept: float, cost: float, workload: str = "SmartCity") -> ShiftRun:
+    nothing = (0.0, 0.0, 0.0)
+    return ShiftRun(
+        policy=policy,
+        workload=workload,
+        mean_rate=300.0,
+        preset="spot",
+        seed=seed,
+        result=ShiftingResult(
+            attainment_day=0.99,
+            attainment_night=0.9,
+            kept=kept,
+            cost_dollars=cost,
+            mean_latency_ms=500.0,
+            weights_day=nothing,
+            weights_night=nothing,
+        ),
+    )
+
+
+def test_fixed_weights_are_beaten_where_they_cost_more_and_keep_no_more() -> None:
+    runs = [
+        *(shift_run(META, seed, kept=0.98, cost=10.0) for seed in (1, 2)),
+        shift_run("careful", 1, kept=0.98, cost=11.0),
+        shift_run("careful", 2, kept=0.98, cost=13.0),
+        *(shift_run("cheap", seed, kept=0.90, cost=8.0) for seed in (1, 2)),
+        *(shift_run("better", seed, kept=0.99, cost=12.0) for seed in (1, 2)),
+    ]
+    meta, careful, cheap, better = compare_shifts(runs)
+    assert (meta.policy, meta.cost_percent, meta.cells) == (META, None, 1)
+    assert (careful.beaten, cheap.beaten, better.beaten) == (1, 0, 0)
+    assert careful.cost_percent is not None
+    # +10 % and +30 %, seed by seed.
+    assert careful.cost_percent.mean == pytest.approx(20.0)
+    assert careful.cost_percent.half_width == pytest.approx(12.706 * 10)
+    assert cheap.kept_points is not None
+    assert cheap.kept_points.mean == pytest.approx(-8.0)
+
+
+def test_every_scenario_plays_beside_the_meta_controller() -> None:
+    found = {entry.name: entrant(entry.policy).weights for entry in shift_entries("default")}
+    assert found.pop(META) is None
+    assert set(found.values()) == set(SCENARIO_WEIGHTS.values())

@@ -26,6 +26,7 @@ class Study(enum.Enum):
     NONE = enum.auto()
     SWEEP = enum.auto()
     ABLATIONS = enum.auto()
+    SHIFTING = enum.auto()
 
 
 def sections(study: Study, table: "Sequence[Row]", results: "Sequence[Result]") -> "list[Section]":
@@ -37,7 +38,7 @@ def sections(study: Study, table: "Sequence[Row]", results: "Sequence[Result]") 
             return tables.of_sweep(results)
         case Study.ABLATIONS:
             return [*tables.of_ablations(results), tables.over_all(table)]
-        case Study.NONE:
+        case _:
             return [tables.over_all(table)]
 
 
@@ -56,17 +57,26 @@ def pictures(study: Study, table: "Sequence[Row]", results: "Sequence[Result]") 
 
 def entries(study: Study, policies: str | None, *, oracle: bool) -> "tuple[Entry, ...]":
     """Who plays. policies: of the option; None for the study's own. oracle: the limit joins in."""
-    from sparkiot_sim.tournament import ablations
+    from sparkiot_sim.tournament import ablations, shifts
     from sparkiot_sim.tournament.entry import LIMIT, Entry
     from sparkiot_sim.tournament.sweep import expanded
 
-    last = (LIMIT,) if oracle else ()
-    if study is Study.ABLATIONS:
+    last = (LIMIT,) if oracle and study is not Study.SHIFTING else ()
+    if study in {Study.ABLATIONS, Study.SHIFTING}:
         names = options.names(policies or LEARNED, "--policies")
         if len(names) > 1 or ":" in names[0]:
             raise typer.BadParameter(
-                "ablations are of one learned policy, and set its reward weights themselves", param_hint="--policies"
+                "this study is of one learned policy, and sets its reward weights itself", param_hint="--policies"
             )
-        return (*ablations.entries(names[0]), *last)
+        return (*(ablations if study is Study.ABLATIONS else shifts).entries(names[0]), *last)
     names = options.names(policies or POLICIES, "--policies")
     return (*(Entry.of(name) for name in (expanded(names) if study is Study.SWEEP else names)), *last)
+
+
+def chosen(*, sweep: bool, ablations: bool, shifting: bool) -> Study:
+    """The study of the options. A tournament is for one at a time."""
+    given = {"--sweep": sweep, "--ablations": ablations, "--shifting": shifting}
+    named = [option for option, value in given.items() if value]
+    if len(named) > 1:
+        raise typer.BadParameter(f"is another study than {named[0]}: play them one by one", param_hint=named[1])
+    return Study[named[0].removeprefix("--").upper()] if named else Study.NONE

@@ -1,10 +1,5 @@
-"""Matches played over processes: the same results in the same order, however many there are."""
+"""What a match comes to: an entry's run of one round."""
 
-import multiprocessing
-import signal
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,16 +9,13 @@ from sparkiot_policies.rules import Rate, Rule
 from sparkiot_sim.episode import Episode, Summary, run_episode
 from sparkiot_sim.timeline import Timeline
 
-from .entry import LIMIT, Entrant, Entry, entrant
+from .entry import Entrant, Entry
 from .limit import limit
 from .matches import Match, Tournament
+from .processes import Progress, over_processes, silent
 from .tiers import TierUse, tier_use
 
 SECONDS_PER_HOUR = 3600.0
-
-
-class TournamentError(Exception):
-    """The tournament could not be played to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,42 +53,13 @@ class Result:
         return self.summary.scalings * SECONDS_PER_HOUR / self.duration_s
 
 
-def play(
-    tournament: Tournament,
-    *,
-    workers: int | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> list[Result]:
-    """Play every match. Results come in the order of ``tournament.matches()``.
+def play(tournament: Tournament, *, workers: int | None = None, progress: Progress = silent) -> list[Result]:
+    """Play every match; see ``over_processes``."""
+    return over_processes(tournament, _play, workers=workers, progress=progress)
 
-    workers: processes; None for one a core. progress: called after each match with how many are done, of how many.
-    Raises TournamentError when a process dies, PolicyError when one of them cannot load a policy.
-    """
-    count = len(tournament.matches())
-    results: list[Result] = []
-    others = set(multiprocessing.active_children())
-    try:
-        with ProcessPoolExecutor(
-            max_workers=workers,
-            # A fresh interpreter each: forking a process that holds threads may hang.
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_enter,
-            initargs=(tournament,),
-        ) as pool:
-            try:
-                for result in pool.map(_play, range(count)):
-                    results.append(result)
-                    progress(len(results), count)
-            except KeyboardInterrupt:
-                # Leaving the pool waits for the matches under way; whoever stops a tournament does not want to.
-                for worker in set(multiprocessing.active_children()) - others:
-                    worker.terminate()
-                raise
-    except BrokenProcessPool as error:
-        raise TournamentError(
-            f"a process died after {len(results)} of {count} matches; fewer workers need less memory"
-        ) from error
-    return results
+
+def _play(tournament: Tournament, match: Match, player: Entrant | None) -> Result:
+    return solve_match(tournament, match) if player is None else play_match(tournament, match, player)
 
 
 def play_match(tournament: Tournament, match: Match, player: Entrant) -> Result:
@@ -195,32 +158,3 @@ def _timeline(name: str, episode: Episode, latency_target_ms: float) -> Timeline
         tier=columns["tier"],
         latency_ms=columns["latency_ms"],
     )
-
-
-class _Player:
-    """What a process holds between its matches: the program, and the entrants, each loaded once."""
-
-    def __init__(self, tournament: Tournament) -> None:
-        self._tournament = tournament
-        self._matches = tournament.matches()
-        played = [entry.policy for entry in tournament.entries if entry != LIMIT]
-        self._entrants = {policy: entrant(policy) for policy in played}
-
-    def play(self, index: int) -> Result:
-        match = self._matches[index]
-        if match.entry == LIMIT:
-            return solve_match(self._tournament, match)
-        return play_match(self._tournament, match, self._entrants[match.entry.policy])
-
-
-_players: list[_Player] = []
-
-
-def _enter(tournament: Tournament) -> None:
-    # Ctrl-C ends the process that asked; it then ends these, which would otherwise each print a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _players[:] = [_Player(tournament)]
-
-
-def _play(index: int) -> Result:
-    return _players[0].play(index)

@@ -12,6 +12,7 @@ from sparkiot_sim.episode import Summary
 from .matches import Tournament
 from .play import SECONDS_PER_HOUR, Result
 from .sections import Section, amount, percent
+from .shifts import ShiftRun
 from .statistics import Round, Row, bounds, metrics, rows
 
 INTERVALS = "95 % confidence intervals over seeds, by Student's t"
@@ -88,13 +89,19 @@ def markdown(
         f" Means with {INTERVALS}. The oracle knows the whole load: a bound that no policy passes. Tiers: share of time"
         f" on {', '.join(TIERS)}; fast are the first two."
     )
-    lines = ["# Tournament", "", said, "", *markdown_table(headings, each), ""]
-    for section in sections:
-        shown = [tuple(line[key] for key in section.headings) for line in section.shown]
-        lines += [f"## {section.title}", "", section.note, ""]
-        lines += [*markdown_table(tuple(section.headings.values()), shown), ""]
-    lines += [f"![{name}]({name})" for name in pictures]
-    return "\n".join(lines) + "\n"
+    lines = ["# Tournament", "", said, "", *markdown_table(headings, each), "", *_sections(sections)]
+    return "\n".join((*lines, *(f"![{name}]({name})" for name in pictures))) + "\n"
+
+
+def write_shifts(
+    folder: Path, tournament: Tournament, runs: Sequence[ShiftRun], *, sections: Sequence[Section]
+) -> None:
+    """Write the files of a tournament whose objectives shift. Raises OSError when one cannot be written."""
+    write_csv(folder / "results.csv", [run.to_dict() for run in runs])
+    beyond = {section.key: section.rows for section in sections}
+    write_json(folder / "results.json", {**_program(tournament), "rows": [run.to_dict() for run in runs], **beyond})
+    text = "\n".join(("# Tournament", "", *_sections(sections))) + "\n"
+    (folder / "results.md").write_text(text, encoding="utf-8")
 
 
 def markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
@@ -115,6 +122,15 @@ def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Indented; NaN as null. Raises OSError."""
     path.write_text(json.dumps(_known(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _sections(sections: Sequence[Section]) -> list[str]:
+    lines = []
+    for section in sections:
+        shown = [tuple(line[key] for key in section.headings) for line in section.shown]
+        lines += [f"## {section.title}", "", section.note, ""]
+        lines += [*markdown_table(tuple(section.headings.values()), shown), ""]
+    return lines
 
 
 def _known(value: Any) -> Any:
