@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from sparkiot_operator.cli import app
 from sparkiot_policies.library import shipped
 
+SERIES = Path(__file__).parents[2].parent / "shared" / "traces"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -80,6 +81,23 @@ def test_the_table_for_people(tmp_path: Path) -> None:
 
 
 SHORT = ("--workloads", "Healthcare", "--seeds", "1", "--duration", "5m", "--workers", "1")
+
+
+@pytest.mark.skipif(not SERIES.is_dir(), reason="no ../shared/traces beside the checkout")
+def test_real_series_at_several_rates(tmp_path: Path) -> None:
+    arguments = ["--traces", str(SERIES), "--mean-rate", "100,300", "--policies", "default", "--seeds", "1"]
+    result = CliRunner().invoke(app, ["tournament", *arguments, "--duration", "10m", "--to", str(tmp_path)])
+    assert result.exit_code == 0, result.stderr
+    document = json.loads((tmp_path / "results.json").read_text())
+    names = [path.stem for path in sorted(SERIES.glob("*.csv"))]
+    rows = [row for row in document["rows"] if row["policy"] == "default"]
+    assert [(row["workload"], row["mean_rate"]) for row in rows] == [(name, r) for name in names for r in (100, 300)]
+    worst = min(rows, key=lambda row: row["slo_attainment"])
+    overall = document["overall"][0]
+    assert (overall["worst"]["workload"], overall["worst"]["mean_rate"]) == (worst["workload"], worst["mean_rate"])
+    for row in rows:
+        assert row["fallback_share"] < 0.05
+        assert row["oracle_ratio"] >= 1.0
 
 
 def test_a_sweep_compares_fronts(tmp_path: Path) -> None:
