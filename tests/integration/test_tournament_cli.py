@@ -117,7 +117,7 @@ def test_ablations_in_one_command(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     for part in ("without edge signals", "three intervals late", "fixed equal weights", "5.20"):
         assert part in " ".join(result.stdout.split())
-    assert len(json.loads((tmp_path / "results.json").read_text())["ablations"]) == 7
+    assert len(json.loads((tmp_path / "results.json").read_text())["ablations"]) == 9
 
 
 def test_objectives_that_shift(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from sparkiot_sim.shifting import ShiftingResult
 from sparkiot_sim.tournament.ablations import (
     COMPLETE,
     EQUAL_WEIGHTS,
+    NO_SIGNALS,
     REFERENCE,
+    WRONG_SIGNALS,
     ablations,
     entries,
     global_reward,
@@ -147,7 +149,7 @@ def test_differences_are_paired_by_seed() -> None:
     assert line.differences.attainment.half_width == pytest.approx(12.706 * 1.5)
     assert line.differences.attainment.interval == (pytest.approx(-2.5 - 19.059), pytest.approx(-2.5 + 19.059))
     assert line.differences.cost.mean == pytest.approx(15.0)
-    assert line.worst_attainment == pytest.approx(0.955)
+    assert line.most_lost == (pytest.approx(-2.5), ("SmartCity", 300.0, "cloud-coldstart"))
 
 
 def test_seeds_are_averaged_over_loads_first() -> None:
@@ -159,6 +161,21 @@ def test_seeds_are_averaged_over_loads_first() -> None:
     # Seed 1: -1 and -1; seed 2: -4 and +1.
     assert line.differences.attainment.mean == pytest.approx((-1.0 - 1.5) / 2)
     assert line.differences.attainment.half_width == pytest.approx(12.706 * 0.25)
+    assert (line.most_lost[1][0], line.dearest[1][0]) == ("SmartCity", "SmartCity")
+    assert line.dearest[0] == pytest.approx(15.0)
+
+
+def test_wrong_signals_are_held_against_none_and_against_the_rule_too() -> None:
+    played = [
+        *both(COMPLETE, "SmartCity", (10.0, 0.99)),
+        *both(WRONG_SIGNALS, "SmartCity", (11.0, 0.98)),
+        *both(NO_SIGNALS, "SmartCity", (10.5, 0.97)),
+        *both(REFERENCE, "SmartCity", (20.0, 0.96)),
+    ]
+    found = {(line.variant, line.against): line.differences for line in ablations(played)}
+    assert found[WRONG_SIGNALS, NO_SIGNALS].cost.mean == pytest.approx(100 * (11 / 10.5 - 1))
+    assert found[WRONG_SIGNALS, REFERENCE].attainment.mean == pytest.approx(2.0)
+    assert len(found) == 5
 
 
 def test_different_rounds_are_not_compared() -> None:

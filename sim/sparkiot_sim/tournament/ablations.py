@@ -7,34 +7,43 @@ from typing import Any
 from sparkiot_sim.setting import INITIAL
 
 from .entry import BALANCED_SETTING, ORACLE, Entry
-from .paired import Differences, differences, paired
+from .paired import Differences, by_cell, differences, paired
 from .play import SECONDS_PER_HOUR, Result
 from .statistics import Estimate
 
 REFERENCE = "Rate"
 """The rule that a learned policy falls back to: no ablation should lose more than this."""
 COMPLETE = "complete"
+NO_SIGNALS, WRONG_SIGNALS = "without edge signals", "wrong edge signals"
 EQUAL_WEIGHTS = "without meta-controller"
+
+
+Cell = tuple[str, float, str]
+"""Workload, messages/s and preset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
-    """One variant beside the complete policy: variant minus complete. worst: its lowest mean attainment under a load
-    and preset, a share, and where that is."""
+    """One variant beside another: variant minus the one that it is held against, over all rounds.
+
+    most_lost, dearest: the workload and preset with the lowest difference of attainment (points) and with the highest
+    of cost (percent), means over seeds.
+    """
 
     variant: str
+    against: str
     differences: Differences
-    worst_attainment: float
-    worst: tuple[str, float, str]
+    most_lost: tuple[float, Cell]
+    dearest: tuple[float, Cell]
 
     def to_dict(self) -> dict[str, Any]:
-        row: dict[str, Any] = {"variant": self.variant}
+        row: dict[str, Any] = {"variant": self.variant, "against": self.against}
         for name, unit in (("attainment", "points"), ("cost", "percent"), ("latency", "p95_ms")):
             estimate: Estimate = getattr(self.differences, name)
             row[f"{name}_{unit}"], row[f"{name}_{unit}_ci95"] = estimate.mean, estimate.interval
-        workload, mean_rate, preset = self.worst
-        where = {"workload": workload, "mean_rate": mean_rate, "preset": preset}
-        return row | {"worst_attainment": self.worst_attainment, "worst": where}
+        for name, (value, (workload, mean_rate, preset)) in (("most_lost", self.most_lost), ("dearest", self.dearest)):
+            row[name] = {"value": value, "workload": workload, "mean_rate": mean_rate, "preset": preset}
+        return row
 
 
 def entries(policy: str) -> tuple[Entry, ...]:
@@ -45,8 +54,8 @@ def entries(policy: str) -> tuple[Entry, ...]:
     complete = f"{policy}:weights=Auto"
     return (
         Entry(name=COMPLETE, policy=complete),
-        Entry(name="without edge signals", policy=complete, signal="none"),
-        Entry(name="wrong edge signals", policy=complete, signal="poor"),
+        Entry(name=NO_SIGNALS, policy=complete, signal="none"),
+        Entry(name=WRONG_SIGNALS, policy=complete, signal="poor"),
         Entry(name="without tier choice", policy=complete, tier=INITIAL.tier),
         Entry(name=EQUAL_WEIGHTS, policy=f"{policy}:{BALANCED_SETTING}"),
         Entry(name="one interval late", policy=complete, delay=1),
@@ -56,13 +65,19 @@ def entries(policy: str) -> tuple[Entry, ...]:
 
 
 def ablations(results: Sequence[Result]) -> list[Ablation]:
-    """One line for each entry but the complete one, in the order in which they were played."""
-    by_entry: dict[str, list[Result]] = {}
+    """Each entry against the complete policy, in the order in which they were played; then wrong edge signals against
+    none and against the reference."""
+    played: dict[str, list[Result]] = {}
     for result in results:
         if result.policy != ORACLE:
-            by_entry.setdefault(result.policy, []).append(result)
-    complete = by_entry.pop(COMPLETE)
-    return [_ablation(name, own, complete) for name, own in by_entry.items()]
+            played.setdefault(result.policy, []).append(result)
+    pairs = [(name, COMPLETE) for name in played if name != COMPLETE]
+    pairs += [(WRONG_SIGNALS, other) for other in (NO_SIGNALS, REFERENCE)]
+    return [
+        _ablation(name, against, played[name], played[against])
+        for name, against in pairs
+        if name in played and against in played
+    ]
 
 
 def global_reward(result: Result) -> float:
@@ -78,10 +93,15 @@ def meta_gain(results: Sequence[Result]) -> Estimate:
     return paired(complete, equal, lambda ours, theirs: 100 * (global_reward(ours) / global_reward(theirs) - 1))
 
 
-def _ablation(name: str, own: Sequence[Result], complete: Sequence[Result]) -> Ablation:
-    by_cell: dict[tuple[str, float, str], list[float]] = {}
-    for result in own:
-        by_cell.setdefault(result.cell[1:], []).append(result.summary.slo_attainment)
-    means = {cell: sum(values) / len(values) for cell, values in by_cell.items()}
-    worst = min(means, key=means.__getitem__)
-    return Ablation(variant=name, differences=differences(own, complete), worst_attainment=means[worst], worst=worst)
+def _ablation(name: str, against: str, own: Sequence[Result], other: Sequence[Result]) -> Ablation:
+    others = by_cell(other)
+    each = {cell: differences(group, others[cell]) for cell, group in by_cell(own).items()}
+    lost = min(each, key=lambda cell: each[cell].attainment.mean)
+    dear = max(each, key=lambda cell: each[cell].cost.mean)
+    return Ablation(
+        variant=name,
+        against=against,
+        differences=differences(own, other),
+        most_lost=(each[lost].attainment.mean, lost),
+        dearest=(each[dear].cost.mean, dear),
+    )

@@ -39,6 +39,14 @@ def differences(ours: Sequence[Result], theirs: Sequence[Result]) -> Differences
     )
 
 
+def by_cell(results: Sequence[Result]) -> dict[tuple[str, float, str], list[Result]]:
+    """The results of each workload, messages/s and preset."""
+    found: dict[tuple[str, float, str], list[Result]] = {}
+    for result in results:
+        found.setdefault(result.cell[1:], []).append(result)
+    return found
+
+
 def paired(ours: Sequence[Some], theirs: Sequence[Some], value: Callable[[Some, Some], float]) -> Estimate:
     """The mean of a number of each round, of ours and theirs.
 

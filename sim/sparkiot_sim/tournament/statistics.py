@@ -89,7 +89,8 @@ class Row:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overall:
     """One policy over all loads and presets, each counted alike. worst: the load where the fewest batches met the
-    objective, as workload, messages/s and preset. oracle_ratio: NaN without the oracle."""
+    objective, as workload, messages/s and preset. oracle_ratio, oracle_gap_points: cost over the oracle's, attainment
+    lost to it, and the highest of both under a load and preset; NaN without the oracle."""
 
     policy: str
     slo_attainment: float
@@ -97,6 +98,9 @@ class Overall:
     worst: tuple[str, float, str]
     cost_dollars: float
     oracle_ratio: float
+    worst_oracle_ratio: float
+    oracle_gap_points: float
+    worst_oracle_gap_points: float
 
     def to_dict(self) -> dict[str, Any]:
         workload, mean_rate, preset = self.worst
@@ -162,6 +166,9 @@ def overall(table: Sequence[Row]) -> list[Overall]:
                 worst=(worst.workload, worst.mean_rate, worst.preset),
                 cost_dollars=fmean(row.mean("cost_dollars") for row in own),
                 oracle_ratio=fmean(row.mean("oracle_ratio") for row in own),
+                worst_oracle_ratio=max(row.mean("oracle_ratio") for row in own),
+                oracle_gap_points=fmean(row.mean("oracle_gap_points") for row in own),
+                worst_oracle_gap_points=max(row.mean("oracle_gap_points") for row in own),
             )
         )
     return found
