@@ -148,6 +148,8 @@ def test_the_thesis_arena_beside_its_published_figures(tmp_path: Path) -> None:
     assert table["limit, shuffle worst"]["remeasured"]["cost_dollars"] == 2599
     assert "published" not in table["limit, shuffle worst"]
     assert table["limit, shuffle worst"]["limit_ratio"] == 1.0
+    low, high = table["Dexter"]["violations_percent_ci95"]
+    assert 0 <= low < table["Dexter"]["violations_percent"] < high <= 100
     assert table["limit, shuffle worst"]["step_200_to_800"]["ahead"] is True
     assert table["Dexter"]["step_200_to_800"]["violations"] > 0
     assert table["Dexter"]["cost_dollars"] == pytest.approx(2994, rel=0.02)

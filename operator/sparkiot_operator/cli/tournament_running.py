@@ -125,7 +125,7 @@ def play_thesis(policies: Sequence[str], seeds: tuple[int, ...], folder: Path, o
     if output is Output.JSON:
         print_json([line.to_dict() for line in table])
     else:
-        title = f"thesis arena, means of {len(seeds)} seeds; {thesis.COLUMNS_NOTE}"
+        title = f"thesis arena, means of {len(seeds)} seeds, ± 95 % confidence; {thesis.COLUMNS_NOTE}"
         print_rows([line.shown() for line in table], title=title, headings=THESIS_HEADINGS, output=output)
         steps = [line.shown_step() for line in table]
         print_rows(steps, title=thesis.STEP_TITLE, headings=thesis.STEP_HEADINGS, output=output)

@@ -1,5 +1,6 @@
 """Policies against each other and against the limit, all on identical traces."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -47,7 +48,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One policy's line of the table, means over traces; ``worst_violations_percent`` is the worst trace's.
+    """One policy's line of the table, means over traces; ``worst_violations_percent`` is the worst trace's,
+    ``spread_violations_percent`` the standard deviation over traces, NaN of a single one.
 
     limit_ratio: cost over that of the limit that assumes the worst shuffle size, on the same traces. global_reward: the
     thesis' own measure, see Run.
@@ -56,6 +58,7 @@ class Row:
     policy: str
     violations_percent: float
     worst_violations_percent: float
+    spread_violations_percent: float
     cost_dollars: float
     latency_p95_ms: float
     limit_ratio: float
@@ -94,6 +97,7 @@ def tournament(
             policy=name,
             violations_percent=float(run.violations_percent.mean()),
             worst_violations_percent=float(run.violations_percent.max()),
+            spread_violations_percent=_spread(run.violations_percent),
             cost_dollars=float(run.cost_dollars.mean()),
             latency_p95_ms=float(run.latency_p95_ms.mean()),
             limit_ratio=float(run.cost_dollars.mean() / reference),
@@ -111,3 +115,7 @@ def baselines() -> list[Actor]:
 def limits() -> list[Actor]:
     """The limits that every table ends with; costs are held against the last one's."""
     return [LimitActor("known"), LimitActor("worst")]
+
+
+def _spread(values: Floats) -> float:
+    return float(values.std(ddof=1)) if values.size > 1 else math.nan

@@ -4,6 +4,7 @@ Sources: PUBLISHED is the headline table ("Step 6") of the thesis; REMEASURED wa
 seeds of 500 steps, where each policy met traces of its own.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from sparkiot_sim.thesis.step import STEPS as JUMP_STEPS
 from sparkiot_sim.thesis.tournament import Row, baselines, limits, tournament
 
 from .report import markdown_table, write_csv, write_json
+from .sections import amount
+from .statistics import Estimate, t_quantile
 
 SCHEMA = 1
 """Of the observations that this arena has."""
@@ -81,15 +84,25 @@ class Line:
     """One policy's row, how it met the jump of the edge experiment, and the earlier figures where there are any."""
 
     row: Row
+    seeds: int
     step: Step
     published: Figures | None
     remeasured: Figures | None
+
+    @property
+    def violations(self) -> Estimate:
+        """Percent of the steps, with its interval over seeds."""
+        row, half_width = self.row, None
+        if self.seeds > 1:
+            half_width = t_quantile(self.seeds - 1) * row.spread_violations_percent / math.sqrt(self.seeds)
+        return Estimate(row.violations_percent, half_width, highest=100.0)
 
     def to_dict(self) -> dict[str, Any]:
         """The row, its SLO attainment, the jump, and the earlier figures under ``published`` and ``remeasured``."""
         earlier = {"published": self.published, "remeasured": self.remeasured}
         return {
             **self.row.to_dict(),
+            "violations_percent_ci95": self.violations.interval,
             "slo_attainment": 1 - self.row.violations_percent / 100,
             "step_200_to_800": self.step.to_dict(),
             **{name: figures.to_dict() for name, figures in earlier.items() if figures},
@@ -113,7 +126,7 @@ class Line:
         row = self.row
         return {
             "policy": row.policy,
-            "violations_percent": f"{row.violations_percent:.2f}",
+            "violations_percent": amount(self.violations),
             "cost_dollars": f"{row.cost_dollars:,.0f}",
             "latency_p95_ms": f"{row.latency_p95_ms:,.0f}",
             "limit_ratio": f"{row.limit_ratio:.3f}",
@@ -139,7 +152,7 @@ def table(policies: Sequence[str], *, seeds: Sequence[int], steps: int = STEPS) 
     labels = [*policies, *(row.policy for row in found[len(policies) :])]
     jumps = [play_jump(actor) for actor in [*actors, *limits()]]
     return [
-        Line(row, jump, PUBLISHED.get(label), REMEASURED.get(label))
+        Line(row, len(seeds), jump, PUBLISHED.get(label), REMEASURED.get(label))
         for label, row, jump in zip(labels, found, jumps, strict=True)
     ]
 
@@ -179,7 +192,7 @@ def _markdown(lines: Sequence[Line], *, seeds: Sequence[int]) -> str:
         "re-measured",
     )
     said = (
-        f"{STEPS} steps, means over seeds {', '.join(map(str, seeds))}; all policies met the same traces. The limit is"
+        f"{STEPS} steps, means over seeds {', '.join(map(str, seeds))} with 95 % confidence; all policies met the same traces. The limit is"
         f" the cheapest action that meets the SLA at every step. Columns {COLUMNS_NOTE}."
     )
     rows = markdown_table(headings, [tuple(line.shown().values()) for line in lines])
