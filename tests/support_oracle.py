@@ -17,6 +17,7 @@ from sparkiot_sim.simulated import SimulatedJob
 from sparkiot_sim.workload import Workload
 
 ALLOCATION = Allocation(executors=2, memory_mib=2048, tier=Tier.WARM, compression=Compression.LZ4)
+EVERY_SECOND = JobProfile(trigger_interval_s=1.0)
 
 
 def small_setting(
@@ -24,14 +25,14 @@ def small_setting(
     *,
     limits: Limits,
     initial: Allocation = ALLOCATION,
-    profile: JobProfile = JobProfile(trigger_interval_s=1.0),
+    profile: JobProfile = EVERY_SECOND,
     interval_s: float = 10.0,
     target_s: float = 2.0,
     preset: str = "edge-small",
     seed: int = 1,
 ) -> Setting:
     """An episode of one decision interval for each rate, in messages/s."""
-    times = DEFAULT_START + interval_s * np.arange(len(rates))
+    times = DEFAULT_START + interval_s * np.arange(len(rates), dtype=np.float64)
     duration = interval_s * len(rates)
     return Setting(
         job=Job(

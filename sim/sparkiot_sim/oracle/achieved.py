@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Allocation
-from sparkiot_sim.calibration import Calibration, calibration_with
+from sparkiot_sim.calibration import calibration_with
 from sparkiot_sim.setting import Setting
 from sparkiot_sim.simulated import SimulatedJob
 
@@ -18,6 +18,8 @@ from .bound import Bound
 
 SLOW_STARTUP = 2.0
 """Standard deviations by which a startup may exceed its median before executors come too late."""
+ROUNDED_ROWS = 1e-6
+"""So many rows are none: arrivals are integrals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ def achieved(setting: Setting, bound: Bound, *, hold_s: float = 0.0) -> Achieved
 
 def plan(setting: Setting, bound: Bound, *, hold_s: float = 0.0) -> list[Allocation]:
     """What to ask for at each decision so that executors are there when the schedule has them."""
-    preset = _calibration(setting).preset(setting.preset)
+    preset = calibration_with(setting.preset).preset(setting.preset)
     interval = setting.job.interval_s
     startup = preset.startup_s.value * math.exp(SLOW_STARTUP * preset.startup_spread.value)
     ahead, behind = math.ceil(startup / interval), math.ceil(hold_s / interval)
@@ -68,20 +70,16 @@ def outcome(setting: Setting, simulated: SimulatedJob) -> Achieved:
     return Achieved(
         slo_attainment=1 - late / len(batches) if batches else math.nan,
         cost_dollars=simulated.cost_dollars,
-        late_batches=late + _overdue(setting, simulated.cluster.processed, simulated.now),
+        late_batches=late + overdue_batches(setting, simulated),
         batches=len(batches),
         restarts=simulated.cluster.restarts,
     )
 
 
-def _overdue(setting: Setting, processed: float, now: float) -> int:
+def overdue_batches(setting: Setting, simulated: SimulatedJob) -> int:
     """Late batches that the rows not worked off by now will make at least."""
-    due = max(now - setting.job.objectives.latency_target_ms / 1000, setting.start)
-    rows = setting.workload.arrivals(setting.start, due) - processed
-    if rows <= 1e-6:
+    due = max(simulated.now - setting.job.objectives.latency_target_ms / 1000, setting.start)
+    rows = setting.workload.arrivals(setting.start, due) - simulated.cluster.processed
+    if rows <= ROUNDED_ROWS:
         return 0
     return math.ceil(rows / setting.profile.most_rows) if setting.profile.most_rows else 1
-
-
-def _calibration(setting: Setting) -> Calibration:
-    return calibration_with(setting.preset)

@@ -10,12 +10,13 @@ state give it; shuffle is billed by tier; decisions fall at the job's interval, 
 
 What is relaxed:
 
-- Every startup is the shortest that the seed draws, and so is every restart; no executor is lost.
-- A batch that runs over a decision may use the better of both allocations: only batches within an interval are held
-  to the objective, with the interval's lowest temperature and state.
-- Lateness is not followed batch by batch. A stretch of it costs the compute that its rows need at the best pace, and
-  at least the late batches that a restart leaves, or one, or so many as its length must have; its shuffle is free.
-- The envelope's bounds on the pace of changes do not hold, nor do budgets and excluded periods.
+- Every startup is the shortest among the first draws of the seed, and so is every restart; no executor is lost.
+- A batch on time is held to the objective only where it runs within one interval, with the lowest temperature and
+  state of that interval, and no state but what the rate of the last minutes brings.
+- Lateness is not followed batch by batch. It costs compute, and as many late batches as a stretch must have: one, so
+  many as its length asks for, and so many as rows that surely come late make up at the largest size of a batch. Its
+  shuffle is free, and batches are back at their triggers when ten of them were on time.
+- The envelope's bounds on the pace of changes do not hold, nor do budgets, quotas and excluded periods.
 
 Rows that are overdue when the episode ends count as late batches of the largest size: else the cheapest run would be
 one that works nothing off.
@@ -80,7 +81,7 @@ def oracle(setting: Setting, *, price_per_late_batch: float | None = None) -> Bo
     price = late_batch_price(setting) if price_per_late_batch is None else price_per_late_batch
     if not price >= 0:
         raise ValueError(f"price_per_late_batch is {price}, must not be negative")
-    job, profile, calibration = setting.job, setting.profile, _calibration(setting)
+    job, profile, calibration = setting.job, setting.profile, calibration_with(setting.preset)
     limits = job.limits
     durations = Durations(
         profile=profile,
@@ -146,18 +147,20 @@ class _Problem:
         head = executors_needed(course, durations, most=most, head=True).min(axis=2)
         # A lost executor is billed no further; one that was released may be lost before it is gone.
         leaving = 0.0 if losses else min(self._preset.decommission_s.value, interval)
-        restart_lag = min(course.lag, int(course.restart_s // interval))
+        allowed = (counts >= limits.min_executors) & (counts <= limits.max_executors)
+        outage = int(course.restart_s // interval)
+        lag = min(course.lag, outage)
         memories = durations.memory_mib.astype(int).tolist()
         return Costs(
             counts=counts,
-            allowed=(counts >= limits.min_executors) & (counts <= limits.max_executors),
-            on_time=compute + self._shuffle_dollars(),
+            allowed=allowed,
+            shuffle=self._shuffle_dollars(),
             needed_before=head,
             compute=compute,
-            request=interval * course.lag * second,
+            request=interval * lag * second,
             release=leaving * second,
-            fresh=interval * restart_lag * second,
-            lag=course.lag,
+            landing=allowed if outage == 0 else allowed & (counts == counts[allowed][0]),
+            lag=lag,
             initial=(memories.index(job.initial.memory_mib), job.initial.executors - int(counts[0])),
             late_dollars=self._price,
             lateness=lateness(course, durations, most=most, losses=losses),
@@ -182,10 +185,6 @@ class _Problem:
         cheap = np.where(enough, row_dollars, np.inf).argmin(axis=1)
         fast = np.lexsort((np.broadcast_to(row_dollars, needed.shape), needed), axis=-1)[:, 0]
         return np.where(enough.any(axis=1), cheap, fast)
-
-
-def _calibration(setting: Setting) -> Calibration:
-    return calibration_with(setting.preset)
 
 
 def _memories(limits: Limits, initial_mib: int) -> list[int]:

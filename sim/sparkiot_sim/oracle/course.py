@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +132,10 @@ def course(setting: Setting, calibration: Calibration) -> Course:
 
 def _taken(arrivals: Arrivals, edges: Array, *, trigger: float, target: float, on_grid: bool) -> tuple[Array, Array]:
     """Messages taken under each interval's own allocation, and under its own or the next one's."""
-    start = float(edges[0])
+    start, interval = float(edges[0]), float(edges[1] - edges[0])
+    if target > interval * (2 if on_grid else 1):
+        # A batch may then be more than one interval away from its rows.
+        return np.zeros(edges.size - 1), np.zeros(edges.size - 1)
     counted: Array = np.minimum(edges, max(float(edges[-1]) - target, start))
     if on_grid:
         # A batch at a trigger takes what came since the one before, under the allocation that stands there.
@@ -152,8 +156,9 @@ def _most_rows(arrivals: Arrivals, edges: Array, setting: Setting, *, within_s: 
         rows = np.minimum(rows, setting.profile.most_rows)
     of = np.searchsorted(edges, triggers - ROUNDING, side="left") - 1
     into = triggers - edges[of]
-    # The one at the very end of an interval began under its allocation, but runs under the next.
-    inside = into + (target - trigger) <= within_s + ROUNDING
+    # The one at the very end of an interval began under its allocation, but runs under the next. And what is due when
+    # the episode ends is not overdue then.
+    inside = (into + (target - trigger) <= within_s + ROUNDING) & (triggers + target - trigger < edges[-1] - ROUNDING)
     most = np.zeros(edges.size - 1)
     np.maximum.at(most, of[inside], rows[inside])
     return most
@@ -175,6 +180,7 @@ def _temperature(setting: Setting, calibration: Calibration, edges: Array) -> Ar
     return np.minimum.reduceat(np.append(values, np.inf), bounds)[::2]
 
 
+@lru_cache(maxsize=64)
 def _shortest(seed: int, startup_spread: float, restart_spread: float) -> tuple[float, float]:
     """The shortest startup and restart that a seed can draw, in multiples of their medians.
 

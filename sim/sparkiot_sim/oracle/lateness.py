@@ -17,7 +17,6 @@ ENTRY_SHARE, LENGTH_SHARE, ROWS_SHARE = 0.4, 0.2, 0.4
 """Three bounds of one number: it is at least each of them, and so at least their mean under weights of sum 1."""
 SETTLING_BATCHES = 10
 """Batches on time after which one is back at its trigger, or without executors enough late again."""
-MOST_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class Lateness:
     entry: late batches charged when one begins. restart_entry: when one begins by a restart, shape (K,). interval: for
     each interval of it, shape (K,). overload: for an overloaded interval that follows another with no executor more,
     or, with some more, after another that outgrows even them, shape (K,). overloaded, outgrown: most executors with
-    which an interval is that, shape (K, M). credit_dollars: shuffle that a stretch at its border may save.
+    which an interval is that, shape (K, M).
     """
 
     entry: float
@@ -36,7 +35,6 @@ class Lateness:
     overload: Array
     overloaded: Counts
     outgrown: Counts
-    credit_dollars: float
 
 
 def lateness(course: Course, durations: Durations, *, most: int, losses: bool) -> Lateness:
@@ -44,12 +42,11 @@ def lateness(course: Course, durations: Durations, *, most: int, losses: bool) -
     overloaded, outgrown = _overloaded(course, durations, most=most)
     return Lateness(
         entry=ENTRY_SHARE,
-        restart_entry=ENTRY_SHARE * _after_restart(course, durations, most=most),
+        restart_entry=np.where(_late_after_restart(course, durations), ENTRY_SHARE, 0.0),
         interval=LENGTH_SHARE * _by_length(course, durations, most=most, losses=losses),
         overload=ROWS_SHARE * _by_rows(course, durations.profile.most_rows),
         overloaded=overloaded,
         outgrown=outgrown,
-        credit_dollars=2 * course.target_s * course.peak_rate * float(durations.shuffle.row_dollars.max()),
     )
 
 
@@ -120,23 +117,9 @@ def _overloaded(course: Course, durations: Durations, *, most: int) -> tuple[Cou
     return overloaded, np.minimum(fewest(shape, most=most, enough=may_catch_up) - 1, overloaded)
 
 
-def _after_restart(course: Course, durations: Durations, *, most: int) -> Array:
-    """Late batches that the shortest restart leaves behind, with all executors and the lowest rate from then on.
-
-    Each batch takes what came during the one before, which a higher rate or fewer executors make no shorter.
-    """
-    rate = np.minimum.accumulate(course.rate[::-1])[::-1]
-    fixed = float(durations.fixed_s(0.0).min())
-    row_s = float(durations.row_s(executors=most, temperature=0.0, slowdown=1.0).min())
-    wait = np.full(rate.size, course.restart_s)
-    late = np.zeros(rate.size)
-    for _ in range(MOST_STEPS):
-        duration = fixed + rate * row_s * wait
-        overdue = wait + duration > course.target_s * (1 + ROUNDING)
-        if not overdue.any():
-            break
-        late += overdue
-        wait = np.where(overdue, duration, 0.0)
-    # Where the load may cease, only what surely came during the restart can be late.
-    caught = (course.arrived > 0) & (course.restart_s - course.target_s > course.interval_s)
-    return np.where(rate > 0, late, caught)
+def _late_after_restart(course: Course, durations: Durations) -> Flags:
+    """Whether the shortest restart makes a batch late for sure, or leaves rows that are overdue at the end."""
+    outage = course.restart_s + durations.calibration.batch.fixed_s.value
+    left = course.interval_s * np.arange(course.time.size, 0, -1)
+    target = course.target_s * (1 + ROUNDING)
+    return np.asarray((course.rate > 0) & (outage > target) & (left > target))

@@ -13,23 +13,24 @@ from .lateness import Lateness
 class Costs:
     """What the schedule is to minimise. K intervals, M memories, N counts of executors.
 
-    counts: shape (N,). allowed: of the counts, those within the job's bounds, shape (N,). on_time: $ of an interval
-    without a late batch, infinite where that cannot be, shape (K, M, N). needed_before: executors that must have been
-    there in the interval before, shape (K, M). compute: $ of an interval with none of its shuffle, shape (M, N).
-    request, release: $ of an executor more or less, beyond the intervals in which it works, shape (M,). fresh: the
-    same of one that a restart brings.
+    counts: shape (N,). allowed: of the counts, those within the job's bounds, shape (N,). shuffle: $ of an interval's
+    shuffle without a late batch, infinite where that cannot be, shape (K, M, N). needed_before: executors that must
+    have been there in the interval before, shape (K, M). compute: $ of an interval with none of its shuffle, shape
+    (M, N). request, release: $ of an executor more or less, beyond the intervals in which it works, shape (M,).
+    landing: counts that may be there in the interval of a restart: where that lasts longer, only the fewest, and those
+    that it brings are requested like any other; shape (N,).
     lag: intervals from the first decision until executors can be more than at the start.
     initial: memory and count at the start, as indices. late_dollars: of one late batch.
     """
 
     counts: Counts
     allowed: npt.NDArray[np.bool_]
-    on_time: Array
+    shuffle: Array
     needed_before: Counts
     compute: Array
     request: Array
     release: Array
-    fresh: Array
+    landing: npt.NDArray[np.bool_]
     lag: int
     initial: tuple[int, int]
     late_dollars: float
@@ -56,44 +57,49 @@ def cheapest(costs: Costs) -> Schedule:
 
 
 class _Solver:
-    """The least value of being in a state at the end of each interval, on time or late; shape (K, M, N)."""
+    """The least value of being in a state at the end of each interval, on time or late; shape (K, M, N).
+
+    ``unpaid`` is that of being on time without the interval's own shuffle: a batch that is broken off, or that waits
+    until lateness has begun, may be done more cheaply.
+    """
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
         lateness, dollars = costs.lateness, costs.late_dollars
-        self._entry = max(lateness.entry * dollars - lateness.credit_dollars, 0.0)
-        self._restart = np.maximum(lateness.restart_entry * dollars - lateness.credit_dollars, 0.0)
-        self._again = np.maximum(self._restart - self._entry, 0.0)
+        self._entry, self._restart = lateness.entry * dollars, lateness.restart_entry * dollars
         self._interval, self._overload = lateness.interval * dollars, lateness.overload * dollars
         self._compute = np.where(costs.allowed, costs.compute, np.inf)
-        self._on_time = np.full(costs.on_time.shape, np.inf)
-        self._late = np.full(costs.on_time.shape, np.inf)
+        self._on_time, self._unpaid, self._late = (np.full(costs.shuffle.shape, np.inf) for _ in range(3))
         m, n = costs.initial
-        self._on_time[0, m, n] = costs.on_time[0, m, n]
+        self._unpaid[0, m, n] = costs.compute[m, n] if np.isfinite(costs.shuffle[0, m, n]) else np.inf
+        self._on_time[0, m, n] = costs.compute[m, n] + costs.shuffle[0, m, n]
         self._late[0, m, n] = self._entry + costs.compute[m, n] + self._interval[0]
         for k in range(1, len(self._late)):
             self._step(k)
 
     def _step(self, k: int) -> None:
         costs, lateness, counts = self._costs, self._costs.lateness, self._costs.counts
-        on_time, late = self._on_time[k - 1], self._late[k - 1]
-        either = np.minimum(on_time, late)
+        unpaid, late = self._unpaid[k - 1], self._late[k - 1]
+        either = np.minimum(self._on_time[k - 1], late)
         either[counts < costs.needed_before[k][:, None]] = np.inf
-        self._on_time[k] = np.minimum(self._fewer(either), self._more(either, k)) + costs.on_time[k]
-        self._on_time[k][:, ~costs.allowed] = np.inf
-        stay = np.minimum(on_time + self._entry, late)
-        anew = np.minimum(on_time + self._restart[k], late + self._again[k])
+        moved = np.minimum(self._fewer(either), self._more(either, k)) + self._compute
+        self._on_time[k] = moved + costs.shuffle[k]
+        self._unpaid[k] = np.where(np.isfinite(costs.shuffle[k]), moved, np.inf)
+        stay = np.minimum(unpaid + self._entry, late)
+        anew = np.minimum(unpaid + self._restart[k], late)
         was = counts <= lateness.overloaded[k - 1][:, None]
         new = np.full(stay.shape, np.inf)
         if was.any():
             charge = self._overload[k] * (counts <= lateness.overloaded[k][:, None])
             charge_more = self._overload[k] * (counts <= lateness.outgrown[k][:, None])
             stay_over, anew_over = np.where(was, stay, np.inf), np.where(was, anew, np.inf)
-            new = np.minimum(self._fewer(stay_over), self._fresh(anew_over)) + charge
-            new = np.minimum(new, self._more(stay_over, k) + charge_more)
+            new = self._fewer(stay_over)
+            new = np.minimum(new, np.where(costs.landing, anew_over.min(), np.inf))
+            new = np.minimum(new + charge, self._more(stay_over, k) + charge_more)
             stay, anew = np.where(was, np.inf, stay), np.where(was, np.inf, anew)
         new = np.minimum(new, np.minimum(self._fewer(stay), self._more(stay, k)))
-        self._late[k] = np.minimum(new, self._fresh(anew)) + self._compute + self._interval[k]
+        new = np.minimum(new, np.where(costs.landing, anew.min(), np.inf))
+        self._late[k] = new + self._compute + self._interval[k]
 
     def _fewer(self, values: Array) -> Array:
         """The least value of each state if executors leave before its interval, or none does."""
@@ -108,14 +114,9 @@ class _Solver:
             more[:, 1:] = np.minimum.accumulate(values - request, axis=1)[:, :-1] + request[:, 1:]
         return more
 
-    def _fresh(self, values: Array) -> Array:
-        """The least value of each state after a restart, from whichever state."""
-        return np.asarray(values.min() + self._costs.fresh[:, None] * self._costs.counts)
-
     def walk_back(self) -> Schedule:
         """The states that led to the least value."""
-        costs, lateness = self._costs, self._costs.lateness
-        size = len(costs.on_time)
+        lateness, size = self._costs.lateness, len(self._late)
         memory, executors = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
         late = np.zeros(size, dtype=np.bool_)
         ends = np.stack((self._on_time[-1], self._late[-1]))
@@ -139,23 +140,23 @@ class _Solver:
         gap = counts[n] - counts
         move = np.where(gap > 0, costs.request[m] * gap if k > costs.lag else np.inf, -costs.release[m] * gap)
         move[gap == 0] = 0.0
-        on_time, late = self._on_time[k - 1], self._late[k - 1]
+        late = self._late[k - 1]
         if not is_late:
             enough = counts >= costs.needed_before[k, m]
-            was_late, before = _least(np.where(enough, np.stack((on_time[m], late[m])) + move, np.inf))
+            was_late, before = _least(np.where(enough, np.stack((self._on_time[k - 1, m], late[m])) + move, np.inf))
             return was_late, m, before, 0.0
+        unpaid = self._unpaid[k - 1]
         was = counts <= lateness.overloaded[k - 1][:, None]
         lasts = was & (counts[n] <= lateness.overloaded[k, m])
         lasts_here = np.where(gap > 0, was[m] & (counts[n] <= lateness.outgrown[k, m]), lasts[m])
-        stay = np.stack((on_time[m] + self._entry, late[m])) + move + self._overload[k] * lasts_here
-        anew = np.stack((on_time + self._restart[k], late + self._again[k])) + self._overload[k] * lasts
-        anew += costs.fresh[m] * counts[n]
-        if stay.min() <= anew.min():
+        stay = np.stack((unpaid[m] + self._entry, late[m])) + move + self._overload[k] * lasts_here
+        anew = np.stack((unpaid + self._restart[k], late)) + self._overload[k] * lasts
+        if not costs.landing[n] or stay.min() <= anew.min():
             was_late, before = _least(stay)
-            entry = 0.0 if was_late else lateness.entry
+            entry = (1 - was_late) * lateness.entry
             return was_late, m, before, entry + float(lateness.overload[k]) * bool(lasts_here[before])
         was_late, before_m, before = _least(anew)
-        entry = max(float(lateness.restart_entry[k]) - lateness.entry * was_late, 0.0)
+        entry = (1 - was_late) * float(lateness.restart_entry[k])
         return was_late, before_m, before, entry + float(lateness.overload[k]) * bool(lasts[before_m, before])
 
 
