@@ -26,7 +26,7 @@ Front = tuple[Point, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One policy's front beside a rival's, where both reach.
+    """One policy's front beside a rival's, or beside those of several, where both sides reach.
 
     worst_ratio: highest of the policy's cost over the rival's at equal attainment. worst_at: the attainment where that
     is. mean_ratio: geometric mean over the attainments of both fronts' points. All three are None where the rival
@@ -70,29 +70,36 @@ def cost_at(line: Front, attainment: float) -> float | None:
     return line[-1].cost
 
 
-def compare(policy: Front, rival: Front) -> Comparison:
-    """Set a policy's front beside a rival's.
+def compare(policy: Front, rivals: Sequence[Front]) -> Comparison:
+    """Set a policy's front beside a rival's, or beside several: then the cheapest of them counts at each attainment.
 
-    Equal attainment means every attainment from the policy's lowest to the highest that both reach. Between the points
-    of both fronts the ratio of two straight lines is monotonic, so that looking at the points finds the worst one.
-    Raises ValueError where one of them has no point.
+    Equal attainment means every attainment from the policy's lowest to the highest that both sides reach. Between the
+    points of all fronts the ratio of two straight lines is monotonic, so that looking at the points finds the worst
+    one. Raises ValueError where there is no rival, or a front without a point.
     """
-    if not policy or not rival:
+    if not policy or not rivals or not all(rivals):
         raise ValueError("a front without a measured point cannot be compared")
     lowest, highest = policy[0].attainment, policy[-1].attainment
-    levels = {p.attainment for p in (*policy, *rival) if lowest <= p.attainment <= highest}
-    pairs = [(level, cost_at(policy, level), cost_at(rival, level)) for level in sorted(levels)]
-    ratios = [(ours / theirs, level) for level, ours, theirs in pairs if ours is not None and theirs is not None]
+    theirs = [point for rival in rivals for point in rival]
+    levels = {p.attainment for p in (*policy, *theirs) if lowest <= p.attainment <= highest}
+    pairs = [(level, cost_at(policy, level), _cheapest(rivals, level)) for level in sorted(levels)]
+    ratios = [(ours / cost, level) for level, ours, cost in pairs if ours is not None and cost is not None]
     worst, at = max(ratios, default=(None, None))
-    reach = rival[-1].attainment
+    reach = max(point.attainment for point in theirs)
+    undominated = front(theirs)
     return Comparison(
         worst_ratio=worst,
         worst_at=at,
         mean_ratio=math.exp(fmean(math.log(ratio) for ratio, _ in ratios)) if ratios else None,
         beyond=sum(p.attainment > reach for p in policy) / len(policy),
         out_of_reach=reach if reach > highest else None,
-        dominated=sum(any(_beats(ours, theirs) for ours in policy) for theirs in rival) / len(rival),
+        dominated=sum(any(_beats(ours, other) for ours in policy) for other in undominated) / len(undominated),
     )
+
+
+def _cheapest(rivals: Sequence[Front], attainment: float) -> float | None:
+    costs = [cost for rival in rivals if (cost := cost_at(rival, attainment)) is not None]
+    return min(costs, default=None)
 
 
 def _beats(ours: Point, theirs: Point) -> bool:

@@ -64,7 +64,8 @@ def of_sweep(results: Sequence[Result]) -> list[Section]:
     note = (
         "Cost of the policy's front over the rival's at equal SLO attainment, straight between neighbouring points;"
         " below its lowest point a rival is taken at its cheapest, above its highest there is no ratio. Worst: highest"
-        f" ratio with 95 % confidence, by jackknife over seeds; mean: geometric. {sweep.BEST}: all rivals together."
+        f" ratio with 95 % confidence, by jackknife over seeds; mean: geometric. {sweep.BEST}: the cheapest of all of"
+        " them at each attainment."
         " Beyond rival: share of the policy's front that the rival does not reach. Rival's alone: where the rival"
         " attains more than the policy ever does. Dominated: share of the rival's front that the policy beats."
     )

@@ -23,7 +23,7 @@ WEIGHTS = (
 )
 """Reward weights over which a learned policy is swept, from the most careful to the cheapest."""
 BEST = "best rival"
-"""Stands for all rivals together: their common front."""
+"""Stands for all rivals together: at each attainment, the cheapest of their fronts."""
 
 Cell = tuple[str, float, str]
 """Workload, messages/s and preset."""
@@ -116,12 +116,12 @@ def settings(results: Sequence[Result], *, without: int | None = None) -> Mappin
 
 
 def fronts(results: Sequence[Result], *, without: int | None = None) -> Mapping[Cell, Mapping[str, Front]]:
-    """The front of each family, and of all rules together as BEST; see ``settings``."""
-    found = {}
-    for cell, points in settings(results, without=without).items():
-        rivals = [point for name in RULES for point in points.get(name, ())]
-        found[cell] = {name: front(own) for name, own in {**points, BEST: rivals}.items()}
-    return found
+    """The front of each family under each load and preset; see ``settings``. Families that measured nothing are not
+    there."""
+    return {
+        cell: {name: line for name, own in points.items() if (line := front(own))}
+        for cell, points in settings(results, without=without).items()
+    }
 
 
 def comparisons(results: Sequence[Result]) -> list[Line]:
@@ -131,12 +131,15 @@ def comparisons(results: Sequence[Result]) -> list[Line]:
     parts = [fronts(results, without=seed) for seed in seeds] if len(seeds) > 1 else []
     lines = []
     for cell, found in whole.items():
-        for policy in (name for name in found if name not in {*RULES, BEST, ORACLE}):
-            for rival in (name for name in (*RULES, BEST) if found.get(name) and found[policy]):
-                comparison = compare(found[policy], found[rival])
-                again = [part[cell] for part in parts]
-                ratios = [compare(f[policy], f[rival]).worst_ratio for f in again if f[policy] and f[rival]]
-                worst = _jackknife(comparison.worst_ratio, ratios)
+        rules = [name for name in RULES if name in found]
+        sides = {**{name: [name] for name in rules}, BEST: rules}
+        for policy in (name for name in found if name not in {*RULES, ORACLE}):
+            for rival, names in sides.items():
+                if not names:
+                    continue
+                comparison = compare(found[policy], [found[name] for name in names])
+                again = [_worst_of(part[cell], policy, names) for part in parts]
+                worst = _jackknife(comparison.worst_ratio, again)
                 lines.append(Line(policy=policy, rival=rival, cell=cell, comparison=comparison, worst=worst))
     return lines
 
@@ -160,6 +163,11 @@ def overall(lines: Sequence[Line]) -> list[Overall]:
             )
         )
     return found
+
+
+def _worst_of(found: Mapping[str, Front], policy: str, names: Sequence[str]) -> float | None:
+    rivals = [found[name] for name in names if name in found]
+    return compare(found[policy], rivals).worst_ratio if policy in found and rivals else None
 
 
 def _jackknife(value: float | None, without_one: Sequence[float | None]) -> Estimate | None:
