@@ -11,12 +11,12 @@ import yaml
 
 from sparkiot_policies import library
 from sparkiot_policies.allocation import format_memory
-from sparkiot_policies.errors import PolicyError
+from sparkiot_policies.artifact import load_artifact
+from sparkiot_policies.errors import ArtifactError, PolicyError
 from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.learned import LearnedMetaController, LearnedPolicy
 from sparkiot_policies.policy import MetaController, Policy
-from sparkiot_policies.rules import HPA, RULES, rule
-from sparkiot_policies.rules.hpa import kubernetes_limits
+from sparkiot_policies.rules import RULES, Rule, names_rule, rule
 from sparkiot_sim.episode import Episode, run_episode
 from sparkiot_sim.timeline import Timeline
 from sparkiot_sim.trace import TraceError, read_trace
@@ -149,8 +149,7 @@ def load_workload(job: OfflineJob, *, trace: Path | None, mean_rate: float | Non
 def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float | None, origin: float) -> Run:
     """Play a job from ``origin`` (epoch seconds). policy: see ``find_policy``; None for the job's own.
 
-    A rival is played as itself: no rule helps it out, and HPA keeps the pace of Kubernetes' own, which knows none of
-    the job's steps and cool-downs.
+    A rival is played as itself: no rule helps it out, and it keeps its own platform's pace (``Rule.limits``).
     duration_s: seconds of job time; None for the job's own, else one cycle of the load.
     Raises OfflineError: the policy cannot be loaded, or the run is shorter than one interval.
     """
@@ -161,12 +160,11 @@ def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float |
         raise OfflineError(f"a run of {duration:g} s is shorter than one interval of {job.job.interval_s:g} s")
     try:
         chosen, meta = find_policy(policy or job.spec.policy.name), _meta(job)
-        fallback = chosen if policy in RULES else rule(job.spec.policy.fallback)
+        rival = chosen if policy and isinstance(chosen, Rule) else None
+        fallback = rival or rule(job.spec.policy.fallback)
     except PolicyError as error:
         raise OfflineError(str(error)) from error
-    decided = job.job
-    if policy == HPA.NAME:
-        decided = replace(decided, limits=kubernetes_limits(decided.limits))
+    decided = replace(job.job, limits=rival.limits(job.job.limits)) if rival else job.job
     workload = starting_at(load.workload, origin)
     simulated = simulated_job(job.simulation, workload, allocation=job.job.initial, start=origin)
     begun = time.perf_counter()
@@ -183,8 +181,17 @@ def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float |
 
 
 def find_policy(name: str) -> Policy:
-    """A rule by its name, a shipped policy by its name, or an artifact by its path. Raises PolicyError."""
-    return rule(name) if name in RULES else LearnedPolicy(library.load(name))
+    """A rule by its name and parameters (see ``rule``), a shipped policy by its name, or an artifact by its path.
+
+    Raises PolicyError.
+    """
+    if names_rule(name):
+        return rule(name)
+    try:
+        path = library.locate(name)
+    except ArtifactError as error:
+        raise PolicyError(f"{error}; rules: {', '.join(RULES)}") from None
+    return LearnedPolicy(load_artifact(path))
 
 
 def _meta(job: OfflineJob) -> MetaController | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support_jobs import NOW, allocation, evaluation, job
 
 from sparkiot_policies.allocation import Compression, Tier
-from sparkiot_policies.errors import ObservationMissingError, PolicyError
+from sparkiot_policies.errors import ObservationMissingError
 from sparkiot_policies.history import Proposal
 from sparkiot_policies.job import Limits
 from sparkiot_policies.observation import Observation
@@ -18,11 +18,14 @@ from sparkiot_policies.rules.hpa import kubernetes_limits
 
 
 def test_fixed_is_the_thesis_baseline() -> None:
-    assert Fixed().propose(job(), evaluation()) == allocation(15, gib=4, tier=Tier.WARM, compression=Compression.LZ4)
+    thesis = job(initial=allocation(4, gib=4, tier=Tier.WARM, compression=Compression.LZ4))
+    assert Fixed().propose(thesis, evaluation()) == allocation(15, gib=4, tier=Tier.WARM, compression=Compression.LZ4)
 
 
-def test_fixed_takes_any_allocation() -> None:
-    assert Fixed(allocation=allocation(3)).propose(job(), evaluation()) == allocation(3)
+def test_fixed_keeps_of_the_jobs_initial_allocation_what_is_not_stated() -> None:
+    assert Fixed(executors=3).propose(job(), evaluation()) == allocation(3)
+    stated = Fixed(executors=3, memory_mib=1024, tier=Tier.COLD, compression=Compression.ZSTD)
+    assert stated.propose(job(), evaluation()) == allocation(3, gib=1, tier=Tier.COLD, compression=Compression.ZSTD)
 
 
 @pytest.mark.parametrize(("cpu", "executors"), [(80.0, 8), (80.1, 10), (30.0, 8), (29.9, 7), (50.0, 8)])
@@ -171,16 +174,13 @@ def test_rate_ahead_provides_for_the_higher_of_load_and_prediction(predicted: fl
     assert FLINK_AHEAD.propose(job(), e).executors == executors
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_every_rule_is_known_by_its_name(name: str) -> None:
-    policy = rule(name)
-    assert (policy.identity.name, policy.identity.digest) == (name, "builtin")
-    assert policy.unfamiliar(evaluation()) == ()
-
-
-def test_an_unknown_rule_lists_the_known() -> None:
-    with pytest.raises(PolicyError, match=r"'rate' is unknown; known: Fixed, HPA, Rate, RateAhead, Dexter, Seer"):
-        rule("rate")
+def test_rate_at_full_use_provides_just_for_the_load() -> None:
+    """The band ends where executors are busy all the time: beyond it only the backlog would grow."""
+    full = Rate(utilization=1.0)
+    observed = {"workload_rate": 700.0, "capacity": 100.0, "backlog": 0.0}
+    assert full.propose(job(), evaluation(allocation(6), **observed)).executors == 7
+    assert full.propose(job(), evaluation(allocation(7), **observed)).executors == 7
+    assert full.propose(job(), evaluation(allocation(8), **observed)).executors == 7
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -24,7 +24,9 @@ HEADINGS = {
 
 def replay(
     audit: Annotated[list[Path], typer.Argument(metavar="AUDIT...", help="Audit files, or folders of them.")],
-    policy: Annotated[str, typer.Option(help="Rule, learned policy or path of an artifact.")],
+    policy: Annotated[
+        str, typer.Option(help="Rule, such as Rate or Rate:utilization=0.8, learned policy or path of an artifact.")
+    ],
     fallback: Annotated[str, typer.Option(help="Rule that acts when the policy must not.")] = "Rate",
     meta_controller: Annotated[
         str, typer.Option(help="Sets the weights of jobs whose scenario is Auto; name or path.")

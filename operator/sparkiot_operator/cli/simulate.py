@@ -30,7 +30,10 @@ def simulate(
     mean_rate: Annotated[float | None, typer.Option(min=0.001, help="Scale the load to this mean, messages/s.")] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help="Rule, learned policy or path of an artifact; repeat to compare. Default: the job's."),
+        typer.Option(
+            help="Rule, such as Rate or Rate:utilization=0.8, learned policy or path of an artifact;"
+            " repeat to compare. Default: the job's."
+        ),
     ] = None,
     duration: Annotated[
         str | None, typer.Option(help="Job time to play, such as 24h. Default: the job's, else one cycle of the load.")

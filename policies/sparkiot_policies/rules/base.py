@@ -1,27 +1,53 @@
 """What all rules share: they are known by name, fear no input, and never take missing for zero."""
 
 import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
+from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.decision import PolicyIdentity
 from sparkiot_policies.errors import ObservationMissingError
 from sparkiot_policies.evaluation import Evaluation
+from sparkiot_policies.job import Job, Limits
 from sparkiot_policies.observation import Observation
+
+from .parameters import parameters
 
 MOST_EXECUTORS = 10_000
 """More executors than any proposal names, however small a measured capacity is."""
 
 
-class Rule:
-    """Base of the rules. ``NAME`` is how a job refers to it, ``NEEDS`` the elements without which it cannot decide."""
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The one parameter that trades cost against latency, and the values that show the whole trade, in order."""
 
-    __slots__ = ()
+    parameter: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(ABC):
+    """Base of the rules, whose fields are their parameters. Raises ValueError for a parameter out of its bounds.
+
+    ``NAME`` is how a job refers to it, ``NEEDS`` the elements without which it cannot decide, ``SWEEP`` over what it is
+    swept when rivals are compared by whole fronts.
+    """
+
     NAME: ClassVar[str]
     NEEDS: ClassVar[tuple[str, ...]] = ()
+    SWEEP: ClassVar[Sweep]
+
+    def __post_init__(self) -> None:
+        for p in parameters(type(self)):
+            p.check(getattr(self, p.name))
 
     @property
     def identity(self) -> PolicyIdentity:
-        return PolicyIdentity(self.NAME)
+        """The name with each parameter that is not the default: ``Rate:utilization=0.8``."""
+        values = [(p, getattr(self, p.name)) for p in parameters(type(self))]
+        stated = [f"{p.name}={value}" for p, value in values if value != p.default]
+        return PolicyIdentity(":".join([self.NAME, *stated]))
 
     def needs(self) -> tuple[str, ...]:
         return self.NEEDS
@@ -29,6 +55,18 @@ class Rule:
     def unfamiliar(self, evaluation: Evaluation) -> tuple[str, ...]:
         """Nothing: a rule was not trained."""
         return ()
+
+    def limits(self, limits: Limits) -> Limits:
+        """A job's limits at the pace of the platform that the rule comes from; the job's own where it has none.
+
+        A rival that is compared plays by its own platform's pace: under ours it would be another rule than the one
+        that users run.
+        """
+        return limits
+
+    @abstractmethod
+    def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
+        """What it would allocate. Raises ObservationMissingError when it cannot say."""
 
     def measured(self, observation: Observation) -> list[float]:
         """The values of NEEDS, in that order. Raises ObservationMissingError when one is missing."""

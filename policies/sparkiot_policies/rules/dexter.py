@@ -10,24 +10,28 @@ from sparkiot_policies.allocation import ACTION_SIZES, Allocation
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 
-from .base import Rule
+from .base import Rule, Sweep
 from .fixed import THESIS
+from .parameters import parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dexter(Rule):
-    """Executor index up by ``step_up`` above ``cpu_high`` (percent), down by ``step_down`` below ``cpu_low``.
-
-    start: executor index before its first step. Memory, tier and compression: 4 GiB, warm, LZ4.
-    """
+    """Memory, tier and compression stay those of the thesis: 4 GiB, warm, LZ4."""
 
     NAME: ClassVar[str] = "Dexter"
     NEEDS: ClassVar[tuple[str, ...]] = ("cpu",)
-    start: int = 10
-    cpu_high: float = 80.0
-    cpu_low: float = 30.0
-    step_up: int = 2
-    step_down: int = 1
+    SWEEP: ClassVar[Sweep] = Sweep("cpu_high", (40, 50, 60, 70, 80, 90))
+    start: int = parameter(10, "index", "executor index before its first step", least=0, most=ACTION_SIZES[0] - 1)
+    cpu_high: float = parameter(80.0, "%", "CPU utilisation above which it adds executors", above=0, most=100)
+    cpu_low: float = parameter(30.0, "%", "CPU utilisation below which it removes executors", least=0, most=100)
+    step_up: int = parameter(2, "executors", "added at once", least=1)
+    step_down: int = parameter(1, "executors", "removed at once", least=1)
+
+    def __post_init__(self) -> None:
+        Rule.__post_init__(self)
+        if self.cpu_low >= self.cpu_high:
+            raise ValueError(f"cpu_low {self.cpu_low:g} must be below cpu_high, which is {self.cpu_high:g}")
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
         (cpu,) = self.measured(evaluation.observation)

@@ -7,17 +7,28 @@ from sparkiot_policies.allocation import Allocation, Compression, Tier
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 
-from .base import Rule
+from .base import MOST_EXECUTORS, Rule, Sweep
+from .parameters import parameter
 
 THESIS = Allocation(executors=15, memory_mib=4096, tier=Tier.WARM, compression=Compression.LZ4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed(Rule):
-    """allocation: what it always proposes; 15 executors of 4 GiB, warm tier, LZ4, as in the thesis."""
+    """What is not stated stays as the job's initial allocation has it, which in the thesis is 4 GiB, warm, LZ4."""
 
     NAME: ClassVar[str] = "Fixed"
-    allocation: Allocation = THESIS
+    SWEEP: ClassVar[Sweep] = Sweep("executors", tuple(range(1, 21)))
+    executors: int = parameter(THESIS.executors, "executors", "always", least=1, most=MOST_EXECUTORS)
+    memory_mib: int | None = parameter(None, "MiB", "memory of an executor", least=1)
+    tier: Tier | None = parameter(None, "-", "shuffle tier")
+    compression: Compression | None = parameter(None, "-", "of shuffle blocks")
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
-        return self.allocation
+        initial = job.initial
+        return Allocation(
+            executors=self.executors,
+            memory_mib=self.memory_mib or initial.memory_mib,
+            tier=self.tier or initial.tier,
+            compression=self.compression or initial.compression,
+        )

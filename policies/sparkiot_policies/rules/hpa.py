@@ -20,24 +20,25 @@ from sparkiot_policies.errors import ObservationMissingError
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job, Limits
 
-from .base import MOST_EXECUTORS, Rule
+from .base import MOST_EXECUTORS, Rule, Sweep
+from .parameters import parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HPA(Rule):
-    """Memory, tier and compression stay the job's initial ones.
-
-    target: CPU utilisation in percent. tolerance: of the ratio. up_pods, up_share: most pods to add, whichever is more,
-    in period_s seconds.
-    """
+    """Memory, tier and compression stay the job's initial ones."""
 
     NAME: ClassVar[str] = "HPA"
     NEEDS: ClassVar[tuple[str, ...]] = ("cpu", "running", "pending")
-    target: int = 80
-    tolerance: float = 0.1
-    up_pods: int = 4
-    up_share: float = 1.0
-    period_s: float = 15.0
+    SWEEP: ClassVar[Sweep] = Sweep("target", (30, 40, 50, 60, 70, 80, 90))
+    target: int = parameter(80, "%", "CPU utilisation to keep", least=1, most=100)
+    tolerance: float = parameter(0.1, "share", "of the target within which nothing changes", least=0, most=1)
+    up_pods: int = parameter(4, "pods", "most to add in a period, if that is more than up_share", least=0)
+    up_share: float = parameter(1.0, "share", "of the pods, most to add in a period", least=0)
+    period_s: float = parameter(15.0, "s", "in which it scales up once", least=0)
+
+    def limits(self, limits: Limits) -> Limits:
+        return kubernetes_limits(limits)
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
         """Raises ObservationMissingError also when nothing runs: no pod has metrics then, and Kubernetes holds too."""

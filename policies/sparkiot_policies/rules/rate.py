@@ -17,25 +17,30 @@ from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 from sparkiot_policies.observation import Observation
 
-from .base import Rule, whole
+from .base import Rule, Sweep, whole
+from .parameters import parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate(Rule):
     """Keeps executors at a target utilisation; memory, tier and compression stay the job's initial ones.
 
-    utilization: target share of the busy time. boundary: no change while the utilisation is within this much of it.
-    catch_up_s: seconds in which a backlog shall be gone. max_down: largest share of executors to remove at once.
     Flink's defaults are 0.7, 0.3 and 30 minutes. Here a batch also waits for its trigger and must meet a latency
     objective: on the example jobs 0.7 lost up to 30 points of attainment, 0.6 with a narrow band at most 1.
     """
 
     NAME: ClassVar[str] = "Rate"
     NEEDS: ClassVar[tuple[str, ...]] = ("workload_rate", "capacity", "backlog")
-    utilization: float = 0.6
-    boundary: float = 0.1
-    catch_up_s: float = 60.0
-    max_down: float = 0.6
+    SWEEP: ClassVar[Sweep] = Sweep("utilization", (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0))
+    utilization: float = parameter(0.6, "share", "of the time that executors shall be busy", above=0, most=1)
+    boundary: float = parameter(0.1, "share", "of the time within which of utilization nothing changes", least=0)
+    catch_up_s: float = parameter(60.0, "s", "in which a backlog shall be gone", above=0)
+    max_down: float = parameter(0.6, "share", "of the executors, most to remove at once", above=0, most=1)
+
+    def __post_init__(self) -> None:
+        Rule.__post_init__(self)
+        if self.boundary >= self.utilization:
+            raise ValueError(f"boundary {self.boundary:g} must be below utilization, which is {self.utilization:g}")
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
         """The allocation in force already counts pending executors, so what is on its way is not asked for twice."""
@@ -51,7 +56,7 @@ class Rate(Rule):
             return (rate / utilization + catch_up) / capacity
 
         most = executors(self.utilization - self.boundary)
-        least = executors(self.utilization + self.boundary)
+        least = executors(min(self.utilization + self.boundary, 1.0))  # nothing is busy for more than all the time
         if least <= current <= most:
             return replace(job.initial, executors=current)
         lowest = whole(current * (1 - self.max_down))

@@ -7,16 +7,18 @@ from sparkiot_policies.allocation import ACTION_SIZES, Allocation, Compression, 
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 
-from .base import Rule
+from .base import Rule, Sweep
+from .parameters import parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seer(Rule):
-    """Executor index floor(predicted rate / ``rate_per_executor``), messages/s; 4 GiB, hot tier, no compression."""
+    """Executor index floor(predicted rate / ``rate_per_executor``); 4 GiB, hot tier, no compression."""
 
     NAME: ClassVar[str] = "Seer"
     NEEDS: ClassVar[tuple[str, ...]] = ("predicted_rate",)
-    rate_per_executor: float = 50.0
+    SWEEP: ClassVar[Sweep] = Sweep("rate_per_executor", (20, 30, 40, 50, 75, 100, 150))
+    rate_per_executor: float = parameter(50.0, "messages/s", "what one executor more is for", above=0)
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
         (predicted,) = self.measured(evaluation.observation)

@@ -11,8 +11,7 @@ import numpy as np
 
 from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.policy import Policy
-from sparkiot_policies.rules import HPA, Rate
-from sparkiot_policies.rules.hpa import kubernetes_limits
+from sparkiot_policies.rules import Rate, Rule
 from sparkiot_sim.episode import Episode, Summary, run_episode
 from sparkiot_sim.timeline import Timeline
 
@@ -97,13 +96,13 @@ def play(
 def play_match(tournament: Tournament, match: Match, policy: Policy) -> Result:
     """Play one match in this process.
 
-    A learned policy that cannot decide falls back to Rate, as a live job's does; a rule plays as itself throughout, and
-    HPA at the pace of Kubernetes' own, which knows none of the job's steps and cool-downs.
+    A learned policy that cannot decide falls back to Rate, as a live job's does; a rule plays as itself throughout, at
+    its own platform's pace (``Rule.limits``).
     """
     setting = tournament.setting(match)
     job = setting.job
-    if isinstance(policy, HPA):
-        job = replace(job, limits=kubernetes_limits(job.limits))
+    if isinstance(policy, Rule):
+        job = replace(job, limits=policy.limits(job.limits))
     episode = run_episode(
         job=job,
         simulated=setting.simulated(),

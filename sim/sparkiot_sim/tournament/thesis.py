@@ -13,7 +13,7 @@ from sparkiot_policies import library
 from sparkiot_policies.errors import PolicyMismatchError
 from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.observation import names
-from sparkiot_policies.rules import RULES, rule
+from sparkiot_policies.rules import names_rule, rule
 from sparkiot_sim.thesis.actors import Actor, LearnedActor, RuleActor
 from sparkiot_sim.thesis.draws import STEPS
 from sparkiot_sim.thesis.tournament import Row, baselines, tournament
@@ -119,7 +119,7 @@ def write(folder: Path, lines: Sequence[Line], *, seeds: Sequence[int]) -> None:
 
 
 def _actor(name: str) -> Actor:
-    if name in RULES:
+    if names_rule(name):
         policy = rule(name)
         if missing := [need for need in policy.needs() if need not in names(SCHEMA)]:
             raise PolicyMismatchError(f"{name} needs {', '.join(missing)}, which the thesis arena has not")
