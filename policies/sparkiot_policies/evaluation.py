@@ -7,12 +7,14 @@ from math import isfinite
 from operator import attrgetter
 from typing import Any
 
-from .batch_cost import BatchCost
+from .batch_cost import BatchCost, Cost
+from .forecast import KEEP_S
 from .history import History
 from .job import Job
 from .measurement import Batch, EdgeSignal, Measurement
 from .objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from .observation import Observation
+from .outlook import outlook
 
 SECONDS_PER_DAY = 86400.0
 WARM_UP_S = 60.0
@@ -79,6 +81,7 @@ class Window:
         self._batches = 0
         self._met = 0
         self._newest: tuple[Batch, ...] = ()
+        self._signals: deque[EdgeSignal] = deque()
         self._cost = BatchCost()
         self.capacity: float | None = None
 
@@ -108,6 +111,25 @@ class Window:
             self._met -= met
         self.capacity = self._capacity() or self.capacity
         self._learn_cost(measurement, *self._sums[-1])
+
+    def hear(self, signal: EdgeSignal | None) -> None:
+        """Take an edge's newest signal in; one that was heard before, or that predicts no number, is ignored."""
+        if signal is None or not isfinite(signal.predicted_rate):
+            return
+        if not self._signals or signal.time > self._signals[-1].time:
+            self._signals.append(signal)
+        while self._signals[0].time < self._signals[-1].time - KEEP_S:
+            self._signals.popleft()
+
+    @property
+    def signals(self) -> list[float]:
+        """Predicted messages/s of the last minute's signals, oldest first."""
+        return [signal.predicted_rate for signal in self._signals]
+
+    @property
+    def cost(self) -> Cost | None:
+        """The best guess at what a batch costs; None before the first one."""
+        return self._cost.estimate()
 
     @property
     def last(self) -> Measurement | None:
@@ -166,7 +188,10 @@ class Window:
         fresh JVM compiles its code, when batches take many times longer than ever after."""
         warm = m.uptime_s is None or m.uptime_s >= WARM_UP_S
         if warm and m.running and not m.pending and m.applied is not None and m.running == m.applied.executors:
-            self._cost.add(time=m.time, batches=len(m.batches), rows=rows, busy_s=busy_s, executors=m.running)
+            layout = m.applied.memory_mib, m.applied.tier, m.applied.compression
+            self._cost.add(
+                time=m.time, batches=len(m.batches), rows=rows, busy_s=busy_s, executors=m.running, layout=layout
+            )
 
     def _capacity(self) -> float | None:
         """True processing rate of one executor: rows over busy executor-seconds (DS2, OSDI 2018)."""
@@ -193,7 +218,7 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
     )
     latency = window.latency_ms(job.objectives.quantile)
     observation = _observation(
-        job, window, last, signal=signal if fresh else None, latency=latency, weights=weights, now=now
+        job, window, last, history, signal=signal if fresh else None, latency=latency, weights=weights, now=now
     )
     return Evaluation(
         now=now,
@@ -229,6 +254,7 @@ def _observation(
     job: Job,
     window: Window,
     last: Measurement,
+    history: History,
     *,
     signal: EdgeSignal | None,
     latency: float | None,
@@ -275,6 +301,17 @@ def _observation(
         hour_sin=math.sin(angle),
         hour_cos=math.cos(angle),
         attainment=window.attainment,
+        **outlook(
+            job,
+            history,
+            last,
+            cost=window.cost,
+            rates=rates,
+            batch=last_batch,
+            signal=signal,
+            signals=window.signals,
+            now=now,
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from sparkiot_policies.artifact import load_artifact
 from sparkiot_policies.features import Feature, Features
 from sparkiot_policies.manifest import CONTEXT_ELEMENTS, Manifest
 from sparkiot_policies.sb3 import import_sb3
-from sparkiot_sim.setting import Randomisation
+from sparkiot_sim.randomisation import Randomisation
 
 from .meta_env import STEP_S, MetaGroup
 from .vec_env import FeatureVecEnv
@@ -47,7 +47,7 @@ class MetaSettings:
 
 
 SETTINGS = MetaSettings()
-RANDOMISATION = Randomisation(duration_s=4 * 3600.0, example_share=0.7, intervals_s=(30.0, 60.0), max_executors=(20,))
+RANDOMISATION = Randomisation(duration_s=(4 * 3600.0, 4 * 3600.1), example_share=0.7, intervals_s=(30.0, 60.0), max_executors=(20,))
 """Long enough to spend an hour's error budget; longer decision intervals, so that more hours fit into the training."""
 
 

@@ -29,7 +29,8 @@ from sparkiot_policies.manifest import CONTEXT_ELEMENTS
 from sparkiot_policies.objectives import Weights
 from sparkiot_policies.rules import rule
 from sparkiot_sim.reward import reference_per_hour
-from sparkiot_sim.setting import Randomisation, Setting
+from sparkiot_sim.randomisation import Randomisation
+from sparkiot_sim.setting import Setting
 
 from .vec_env import BatchStep, Observations
 

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from sparkiot_policies.allocation import ACTION_SIZES, COMPRESSIONS, MIB_PER_GIB, TIERS, Allocation
 from sparkiot_policies.job import Limits
 from sparkiot_sim.arena import ClusterEnv
-from sparkiot_sim.calibration import calibration_with
 from sparkiot_sim.reward import KAPPA, factor, reference_per_hour
 from sparkiot_sim.work import WorkModel
 
@@ -32,10 +31,14 @@ UNDECIDED = 0.02
 """Price of an executor more or fewer than needed where the envelope makes all proposals equal: people read them."""
 LAYOUT_SCALE = 10.0
 """Memory, tier and compression differ by a few percent of the bill; scaled so that a network sees them."""
-AHEAD_S = 1800.0
-"""Over which load memory, tier and compression are chosen for; a restart is at least half an hour away."""
-SAFE_PRESSURE = 0.95
-"""Of memory at the highest load ahead, with a batch that catches up after a restart."""
+AHEAD_S = 900.0
+"""Over which load tier and compression are chosen for; they change in place."""
+MEMORY_AHEAD_S = 4 * 3600.0
+"""Over which load memory is chosen for, and in which a restart must pay."""
+SAFE_PRESSURE = 1.2
+"""Of memory at the highest load ahead. Above 1 batches spill, which the bill counts; far above executors die."""
+WORST_PRESSURE = 1.0
+"""Most that counts beyond: where no memory suffices, all are as bad."""
 UNSAFE = 3.0
 """Price of each share of pressure beyond, in multiples of the bill: what spills or dies is late for long."""
 REFRESH_S = 120.0
@@ -48,7 +51,7 @@ class Teacher:
     def __init__(self, env: ClusterEnv) -> None:
         self._env = env
         setting = env.setting
-        self._calibration = calibration_with(setting.preset)
+        self._calibration = setting.constants
         job, trigger = setting.job, setting.profile.trigger_interval_s
         target = job.objectives.latency_target_ms / 1000
         # Batches may run late as long as two of them, the one waited for and the own, fit into the target.
@@ -100,10 +103,12 @@ class Teacher:
             [min(int(np.ceil(self._executors(model, workload.peak(a, b)))), most) for a, b in pairwise(edges)]
         )
 
-    def _executors(self, model: WorkModel, rate: float) -> float:
-        """Executors, as a real number of at least 1, that process a rate within the budget; MOST if none do."""
+    def _executors(self, model: WorkModel, rate: float, *, state_mib: float | None = None) -> float:
+        """Executors, as a real number of at least 1, that process a rate within the budget; MOST if none do. state_mib:
+        None for the present state."""
         cluster = self._env.simulated.cluster
-        rows, state, temperature = rate * self._span, cluster.state_mib, cluster.temperature
+        rows, temperature = rate * self._span, cluster.temperature
+        state = cluster.state_mib if state_mib is None else state_mib
         low, high = 1.0, MOST
         if model.batch(rows=rows, state_mib=state, executors=low, temperature=temperature).duration_s <= self._budget:
             return low
@@ -117,7 +122,7 @@ class Teacher:
         """Losses of memory, tier and compression: the bill under each, the others chosen at their best."""
         setting, limits = self._env.setting, self._env.setting.job.limits
         rate = setting.workload.arrivals(now, now + AHEAD_S) / AHEAD_S
-        peak = setting.workload.peak(now, now + AHEAD_S)
+        peak = setting.workload.peak(now, now + MEMORY_AHEAD_S)
         bills = np.full(ACTION_SIZES[1:], np.inf)
         for index in np.ndindex(*ACTION_SIZES[1:]):
             memory, tier, compression = index
@@ -129,25 +134,35 @@ class Teacher:
             )
             if _allowed(limits, allocation):
                 bills[index] = self._bill(allocation, rate) * (1 + UNSAFE * self._unsafe(allocation, peak))
-        parts = (bills.min(axis=(1, 2)), bills.min(axis=(0, 2)), bills.min(axis=(0, 1)))
+        parts = [bills.min(axis=(1, 2)), bills.min(axis=(0, 2)), bills.min(axis=(0, 1))]
+        parts[0] += self._restart_price()
         return np.concatenate([_above_best(LAYOUT_SCALE * part / self._reference) for part in parts])
+
+    def _restart_price(self) -> npt.NDArray[np.float64]:
+        """$/h that a restart to each memory costs over the time that it must pay in."""
+        weights, cluster = self._env.evaluation.weights, self._env.simulated.cluster
+        outage = self._calibration.preset(self._env.setting.preset).restart_s.value / MEMORY_AHEAD_S
+        other = np.arange(1, ACTION_SIZES[1] + 1) * MIB_PER_GIB != cluster.allocation.memory_mib
+        price = KAPPA * factor(weights.latency) / factor(weights.cost) * outage * self._reference
+        return np.asarray(other * price, dtype=np.float64)
 
     def _bill(self, allocation: Allocation, rate: float) -> float:
         """$/h of a steady rate under an allocation's memory, tier and compression."""
-        job, model = self._env.setting.job, self._model(allocation)
+        job, profile, model = self._env.setting.job, self._env.setting.profile, self._model(allocation)
         stored = model.batch(rows=rate, state_mib=0.0, executors=1, temperature=0.0).shuffle_gib
-        compute = job.prices.compute_per_hour(self._executors(model, rate), allocation.memory_mib)
+        executors = self._executors(model, rate, state_mib=profile.state_mib * rate)
+        compute = job.prices.compute_per_hour(executors, allocation.memory_mib)
         return compute + stored * 3600 * job.prices.shuffle_gib[allocation.tier]
 
     def _unsafe(self, allocation: Allocation, peak: float) -> float:
-        """How far memory pressure at the peak exceeds what is safe, on as few executors as might have to bear it."""
+        """How far memory pressure at the peak exceeds what is safe, on as many executors as would have to bear it."""
         profile, model = self._env.setting.profile, self._model(allocation)
-        executors = max(
-            np.floor(min(self._executors(model, 0.85 * peak), self._env.setting.job.limits.max_executors)), 1
-        )
-        rows = min(profile.most_rows or np.inf, peak * self._startup_s)
-        work = model.batch(rows=rows, state_mib=profile.state_mib * peak, executors=executors, temperature=0.0)
-        return float(max(work.pressure - SAFE_PRESSURE, 0.0))
+        state = profile.state_mib * peak
+        most = self._env.setting.job.limits.max_executors
+        executors = max(np.floor(min(self._executors(model, peak, state_mib=state), most)), 1)
+        rows = min(profile.most_rows or np.inf, peak * self._span)
+        work = model.batch(rows=rows, state_mib=state, executors=executors, temperature=0.0)
+        return float(min(max(work.pressure - SAFE_PRESSURE, 0.0), WORST_PRESSURE))
 
     def _model(self, allocation: Allocation) -> WorkModel:
         return WorkModel(

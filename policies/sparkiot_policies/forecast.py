@@ -1,0 +1,46 @@
+"""What the edge's signals of the last minute say together.
+
+One signal is off by a tenth and the next one by another tenth, while what they are about stays for minutes. The envelope
+keeps the highest of a dozen proposals: who believes each signal alone pays for the highest error of all.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+KEEP_S = 60.0
+"""For how long signals count."""
+AGREE = 0.25
+"""Signals agree with the newest while they are within this share of their mean."""
+USUAL_STEP = 0.954
+"""Median of the absolute difference between two draws of a normal distribution, in standard deviations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """rate: messages/s, the mean of the newest signals that agree. support: how many these are, as a share of KEEP_S at
+    one signal in ten seconds, at most 1. noise: relative standard deviation of a single signal."""
+
+    rate: float
+    support: float
+    noise: float
+
+
+def forecast(rates: Sequence[float]) -> Forecast | None:
+    """Of predicted rates, oldest first; None of none."""
+    if not rates:
+        return None
+    mean, count = rates[-1], 1
+    for rate in reversed(rates[:-1]):
+        if abs(rate - mean) > AGREE * mean:
+            break
+        mean = (mean * count + rate) / (count + 1)
+        count += 1
+    return Forecast(mean, min(count / 6, 1.0), noise(rates))
+
+
+def noise(values: Sequence[float]) -> float:
+    """Relative standard deviation from one value to the next, robust against single steps; 0 below three values."""
+    steps = [abs(math.log(b / a)) for a, b in zip(values[:-1], values[1:], strict=True) if a > 0 and b > 0]
+    return min(median(steps) / USUAL_STEP, 1.0) if len(steps) >= 2 else 0.0
