@@ -25,6 +25,20 @@ from .workload import Workload
 SECONDS_PER_HOUR = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Random numbers of one job: of its executors' startups and losses, of its data's temperature, of its restarts."""
+
+    pool: np.random.Generator
+    temperature: np.random.Generator
+    restart: np.random.Generator
+
+
+def random_streams(seed: int) -> Streams:
+    """Fresh streams, apart from each other, so that what one part draws changes nothing for another."""
+    return Streams(*(np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)))
+
+
 @dataclass(slots=True)
 class RunningBatch:
     """A micro-batch in flight. Times in epoch seconds; ``oldest``: when its oldest row arrived."""
@@ -61,19 +75,18 @@ class Cluster:
         seed: int,
         backlog: float = 0.0,
     ) -> None:
-        pool_rng, temperature_rng, self._restart_rng = (
-            np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)
-        )
+        streams = random_streams(seed)
+        self._restart_rng = streams.restart
         self.profile = profile
         self.workload = workload
         self.prices = prices
         self.allocation = allocation
         self.now = self._start = start
-        self.pool = ExecutorPool(count=allocation.executors, preset=preset, rng=pool_rng, now=start)
+        self.pool = ExecutorPool(count=allocation.executors, preset=preset, rng=streams.pool, now=start)
         self._calibration = calibration
         self._preset = preset
         self._temperature = TemperatureWalk(
-            mean=profile.temperature, constants=calibration.temperature, rng=temperature_rng, start=start
+            mean=profile.temperature, constants=calibration.temperature, rng=streams.temperature, start=start
         )
         self._work = WorkModel(profile=profile, calibration=calibration, allocation=allocation)
         self._state_window_s = calibration.memory.state_window_s.value
