@@ -16,7 +16,7 @@ from .errors import ArtifactError, PolicyError
 from .features import Feature, Features
 from .graph import OUTPUTS, GraphError, Kind, build, check
 from .inference import Session
-from .manifest import CONTEXT_ELEMENTS, GRAPH_FILE, MANIFEST_FILE, Manifest, Network, Range, digest, seal, to_json
+from .manifest import CONTEXTS, GRAPH_FILE, MANIFEST_FILE, Manifest, Network, Range, digest, seal, to_json
 from .mlp import Mlp
 from .observation import names
 from .options import ExecutorOption, ExecutorOptions
@@ -79,6 +79,7 @@ def write_artifact(
     kind: Kind,
     weights: Mlp,
     observation_schema: int = 1,
+    context_schema: int = 1,
     features: Sequence[Feature] = (),
     executors: Sequence[ExecutorOption] = (),
     ranges: Mapping[str, Range] | None = None,
@@ -87,12 +88,12 @@ def write_artifact(
 ) -> Manifest:
     """Build a network's graph and write it with its manifest into a folder, replacing what an earlier call left there.
 
-    observation_schema: of a ``ppo`` policy; a ``td3`` meta-controller always takes the context.
+    observation_schema: of a ``ppo`` policy. context_schema: of a ``td3`` meta-controller.
     features: what ``weights`` takes, from raw elements; none when it takes the raw elements themselves.
     executors: what the first part of a policy's action chooses from; none when it is the count.
     Raises ValueError when they do not fit together, PolicyMismatchError for an unknown observation schema.
     """
-    elements = names(observation_schema) if kind == "ppo" else CONTEXT_ELEMENTS
+    elements = names(observation_schema) if kind == "ppo" else CONTEXTS[context_schema]
     options = ExecutorOptions(elements, tuple(executors))
     graph = build(kind=kind, network=weights, features=Features(elements, tuple(features)), options=options)
     network = Network(
@@ -103,7 +104,7 @@ def write_artifact(
             "name": name,
             "kind": kind,
             "observation_schema": observation_schema if kind == "ppo" else None,
-            "context_schema": None if kind == "ppo" else 1,
+            "context_schema": None if kind == "ppo" else context_schema,
             "action_sizes": list(ACTION_SIZES) if kind == "ppo" else [],
             "features": [f.model_dump(mode="json") for f in features],
             **({"executors": [o.model_dump(mode="json") for o in executors]} if executors else {}),

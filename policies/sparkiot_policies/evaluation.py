@@ -28,6 +28,8 @@ class Context:
     rate_mean: messages/s. rate_spread: standard deviation over mean. latency_ratio: latency over its target.
     attainment: share of batches within the objective. budget_burn: cost rate over the budget; over the cost of the
     largest allowed allocation where the job states no budget.
+    Version 2 adds what is asked now, as objectives may shift by the clock. quantile: share of batches that must be
+    within the objective. budgeted: 1 where the job states a budget, else 0. recent: attainment in the metrics window.
     """
 
     rate_mean: float | None
@@ -35,6 +37,9 @@ class Context:
     latency_ratio: float | None
     attainment: float | None
     budget_burn: float | None
+    quantile: float | None = None
+    budgeted: float | None = None
+    recent: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +144,11 @@ class Window:
     def attainment(self) -> float | None:
         """Share of batches within the objective; None before the first batch."""
         return self._met / self._batches if self._batches else None
+
+    def recent(self, latency_target_ms: float) -> float | None:
+        """Share of the metrics window's batches within a target; None without a batch."""
+        met = [b.latency_ms <= latency_target_ms for m in self._measurements for b in m.batches]
+        return sum(met) / len(met) if met else None
 
     @property
     def last_batch(self) -> Batch | None:
@@ -330,6 +340,9 @@ def _context(job: Job, window: Window, last: Measurement, latency: float | None)
         latency_ratio=_ratio(latency, job.objectives.latency_target_ms),
         attainment=window.attainment,
         budget_burn=_ratio(last.cost_per_hour, ceiling),
+        quantile=job.objectives.quantile,
+        budgeted=float(job.objectives.budget_per_hour is not None),
+        recent=window.recent(job.objectives.latency_target_ms),
     )
 
 

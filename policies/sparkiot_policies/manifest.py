@@ -23,8 +23,11 @@ NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
-CONTEXT_ELEMENTS = tuple(f.name for f in fields(Context))
-"""The meta-controller's inputs, in the order of ``Context``."""
+_CONTEXT = tuple(f.name for f in fields(Context))
+CONTEXTS: Mapping[int, tuple[str, ...]] = {1: _CONTEXT[:5], 2: _CONTEXT}
+"""The meta-controller's inputs by version of the context, in the order of ``Context``; a later version appends."""
+CONTEXT_ELEMENTS = CONTEXTS[1]
+"""Of the version that is taken where nobody names one."""
 
 
 class Range(BaseModel):
@@ -63,7 +66,7 @@ class Manifest(BaseModel):
     name: str = Field(pattern=NAME_PATTERN)
     kind: Kind
     observation_schema: Literal[1, 2, 3] | None = None
-    context_schema: Literal[1] | None = None
+    context_schema: Literal[1, 2] | None = None
     action_sizes: tuple[int, ...]
     features: tuple[Feature, ...] = ()
     executors: tuple[ExecutorOption, ...] = ()
@@ -99,7 +102,9 @@ class Manifest(BaseModel):
     @property
     def elements(self) -> tuple[str, ...]:
         """Names of the graph's inputs, in order."""
-        return CONTEXT_ELEMENTS if self.observation_schema is None else names(self.observation_schema)
+        if self.context_schema is not None:
+            return CONTEXTS[self.context_schema]
+        return names(self.observation_schema or 1)
 
     @property
     def inputs(self) -> Features:

@@ -84,7 +84,7 @@ class Observation:
     in_force: float | None = element("executors", 100, "executors asked for and not taken back")
     floor: float | None = element("executors", 100, "executors that scale-down stabilisation keeps now")
     overhead: float | None = element("share", 1, "fixed cost of a batch over the time that it may take")
-    working_set: float | None = element("GiB", 64, "memory in use of an executor, if only as many ran as are required")
+    working_set: float | None = element("GiB", 64, "memory in use by the load of one required executor")
     shuffle_per_executor: float | None = element("MB/s", 1000, "raw shuffle data of one busy executor")
     lateness: float | None = element("ratio", 10, "latency of the newest batch over its target")
     interval: float | None = element("s", 600, "time between two decisions")

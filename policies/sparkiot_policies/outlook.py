@@ -14,6 +14,10 @@ from .measurement import Batch, EdgeSignal, Measurement
 from .sizing import Pace, required
 
 
+LEAST_BUSY = 0.05
+"""Executors: of a load that keeps fewer busy, nothing can be said about a full one."""
+
+
 def outlook(
     job: Job,
     history: History,
@@ -48,17 +52,19 @@ def outlook(
     if cost is None or last.trigger_interval_s is None or present is None or ahead is None:
         return found
     pace = Pace.of(trigger_s=last.trigger_interval_s, target_ms=job.objectives.latency_target_ms)
-    return found | _required(last, cost, pace, present=present, ahead=ahead, peak=max(rates), batch=batch)
+    return found | _required(last, cost, pace, present=present, ahead=ahead, rates=rates, batch=batch)
 
 
 def _required(
-    last: Measurement, cost: Cost, pace: Pace, *, present: Forecast, ahead: Forecast, peak: float, batch: Batch | None
+    last: Measurement, cost: Cost, pace: Pace, *, present: Forecast, ahead: Forecast, rates: Sequence[float], batch: Batch | None
 ) -> dict[str, float | None]:
+    peak, mean = max(rates), sum(rates) / len(rates)
     now, later = required(present.rate, cost, pace), required(ahead.rate, cost, pace)
     shuffle = working_set = None
     if last.memory is not None and last.applied is not None and last.running is not None:
-        # In use over all executors, over as few as would have to hold it.
-        working_set = last.memory / 100 * last.applied.memory_gib * last.running / max(now, later, 1.0)
+        # In use over all executors, over as few as would be busy with the mean load, which is what state follows.
+        busy = max(required(mean, cost, pace), LEAST_BUSY)
+        working_set = last.memory / 100 * last.applied.memory_gib * last.running / busy
     if batch and batch.rows > 0 and last.shuffle_mb is not None:
         shuffle = last.shuffle_mb / batch.rows * cost.capacity
     return {

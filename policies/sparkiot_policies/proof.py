@@ -34,6 +34,9 @@ CONTEXT_BOUNDS = {
     "latency_ratio": (0.0, 10.0),
     "attainment": (0.0, 1.0),
     "budget_burn": (0.0, 2.0),
+    "quantile": (0.0, 1.0),
+    "budgeted": (0.0, 1.0),
+    "recent": (0.0, 1.0),
 }
 BOUNDS = {e.name: (e.low, e.high) for e in ELEMENTS} | CONTEXT_BOUNDS
 
@@ -58,7 +61,7 @@ def prove(
     kind: Kind,
     network: Mlp,
     features: Features,
-    options: ExecutorOptions,
+    options: ExecutorOptions | None = None,
     samples: int,
     seed: int,
 ) -> Proof:
@@ -120,11 +123,11 @@ def _compare(
 def _chosen(
     action: npt.NDArray[np.int64],
     logits: npt.NDArray[np.float32],
-    options: ExecutorOptions,
+    options: ExecutorOptions | None,
     x: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.int64]:
     """What the graph chose in each part, once its executors are proved to be what that choice stands for."""
-    if not options.options:
+    if options is None or not options.options:
         return action
     chosen = action.copy()
     chosen[:, 0] = logits[:, : ACTION_SIZES[0]].argmax(axis=1)

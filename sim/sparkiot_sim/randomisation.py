@@ -22,7 +22,8 @@ Bounds = tuple[float, float]
 class Randomisation:
     """Pairs are bounds; those that span decades are drawn evenly over the logarithm.
 
-    demand: executors that the mean load keeps busy, at most MOST_DEMAND of the maximum. latency_factor: latency target
+    demand: executors that the mean load keeps busy, at most MOST_DEMAND of the maximum; small_demand: of the share of
+    jobs that need one executor at most, with little to decide. latency_factor: latency target
     over trigger interval. fixed_share: fixed cost of a batch over the trigger interval. own_cluster: share of episodes
     on a cluster of their own, whose constants are the preset's times a factor. own_series: share of loads in long steps.
     example_share: share of episodes that play an example job at the default objectives; slow_share: of these, those at
@@ -32,7 +33,9 @@ class Randomisation:
     presets: tuple[str, ...] = ("edge-small", "cloud-coldstart", "cloud-coldstart", "spot")
     kinds: tuple[Kind, ...] = tuple(Kind)
     qualities: tuple[str, ...] = ("measured", "measured", "measured", "perfect", "poor", "none")
-    demand: Bounds = (0.1, 12.0)
+    demand: Bounds = (0.4, 12.0)
+    small_demand: Bounds = (0.05, 0.4)
+    small_share: float = 0.15
     rate_per_executor: Bounds = (30.0, 3000.0)
     bytes_per_second: Bounds = (50e3, 4e6)
     """Of one busy executor's input."""
@@ -74,7 +77,8 @@ class Randomisation:
             scale = profile.trigger_interval_s / PROFILES[kind].trigger_interval_s
             calibration = _with_fixed(calibration, calibration.batch.fixed_s.value * scale)
         most = self.max_executors[rng.integers(len(self.max_executors))]
-        demand = min(_log_uniform(rng, self.demand), MOST_DEMAND * most)
+        bounds = self.small_demand if rng.random() < self.small_share else self.demand
+        demand = min(_log_uniform(rng, bounds), MOST_DEMAND * most)
         seed = int(rng.integers(2**31))
         workload = self._workload(kind, demand * profile.rate_per_executor, seed, rng)
         duration_s = _log_uniform(rng, self.duration_s)

@@ -1,14 +1,18 @@
 """The reward of one decision interval in the realistic arena.
 
-    r = -f(α)·cost - KAPPA·f(β)·late - f(γ)·behind        f(w) = 1/2 + 3/2·w, so that a third gives 1
+    r = -cost - KAPPA · RANGE^(β - α) · late - f(γ)·behind - PROMPT · max(β - 1/3, 0) · latency
+
+with f(w) = 1/2 + 3/2·w, so that a third gives 1.
 
 cost: dollars of the interval over what the episode's mean load would cost at UTILIZATION on REFERENCE_GIB.
 late: share of the interval's batches that missed the latency target, which is what attainment counts; all of it where
 none was done in time to be counted. behind: backlog beyond what arrives between two triggers, over what arrives in the
-interval, at most WORST.
+interval, at most WORST. latency: mean of the interval's batches over the target, at most WORST; it counts where latency
+weighs more than its share, because a job that asks for no more than its objective gains nothing below it.
 
-f keeps every term alive: with the bare weights, a job that weighs cost with 0.9 does best by stopping to work at all.
-KAPPA is the price of an objective missed: at equal weights, one point of attainment is worth 20 % of the bill.
+KAPPA is the price of an objective missed: at equal weights, one point of attainment is worth 20 % of the bill. Weights
+move that price, up to RANGE times in either direction, and keep every term alive: with the bare weights, a job that
+weighs cost with 0.9 does best by stopping to work at all.
 """
 
 from collections.abc import Sequence
@@ -21,6 +25,8 @@ from .profile import JobProfile
 from .workload import Workload
 
 KAPPA = 20.0
+RANGE = 8.0
+PROMPT = 4.0
 WORST = 3.0
 UTILIZATION = 0.7
 REFERENCE_GIB = 2
@@ -46,7 +52,25 @@ def reward(
     usual = (measurement.rate or 0.0) * (measurement.trigger_interval_s or 0.0)
     behind = min(max((measurement.backlog or 0.0) - usual, 0.0) / arrived, WORST)
     late = late_share(measurement.batches, target_ms, behind=behind > 0)
-    return -factor(weights.cost) * cost - KAPPA * factor(weights.latency) * late - factor(weights.throughput) * behind
+    prompt = urgency(weights) * mean_latency(measurement.batches, target_ms)
+    return -cost - late_price(weights) * late - factor(weights.throughput) * behind - prompt
+
+
+def late_price(weights: Weights) -> float:
+    """Price of an interval whose batches all miss the target, in bills of that interval."""
+    return float(KAPPA * RANGE ** (weights.latency - weights.cost))
+
+
+def urgency(weights: Weights) -> float:
+    """Price of a latency as long as the target."""
+    return PROMPT * max(weights.latency - 1 / 3, 0.0)
+
+
+def mean_latency(batches: Sequence[Batch], target_ms: float) -> float:
+    """Over the target; WORST without any."""
+    if not batches:
+        return WORST
+    return min(sum(b.latency_ms for b in batches) / len(batches) / target_ms, WORST)
 
 
 def late_share(batches: Sequence[Batch], target_ms: float, *, behind: bool) -> float:

@@ -36,7 +36,7 @@ def test_version_1_is_thirteen_numbers_in_the_contracts_order_and_range() -> Non
 
 def test_version_2_begins_with_version_1() -> None:
     assert names(2)[:13] == VERSION_1
-    assert (size(1), size(2)) == (13, len(ELEMENTS))
+    assert (size(1), size(2), size(3)) == (13, 31, len(ELEMENTS))
 
 
 @pytest.mark.parametrize("version", SIZES)

@@ -33,8 +33,8 @@ def dollars(folder: Path) -> float:
 
 
 def test_training_learns_and_writes_a_whole_artifact(tmp_path: Path) -> None:
-    train(tmp_path / "first", ONE_ROLLOUT, progress=False)
-    manifest = train(tmp_path / "brief", BRIEF, progress=False)
+    train(tmp_path / "first", ONE_ROLLOUT, work=tmp_path / "work-first", progress=False)
+    manifest = train(tmp_path / "brief", BRIEF, work=tmp_path / "work", progress=False)
     assert dollars(tmp_path / "brief") < 0.9 * dollars(tmp_path / "first")
     assert manifest == load_artifact(tmp_path / "brief").manifest
     assert manifest.training["settings"]["total_steps"] == BRIEF.total_steps
@@ -45,7 +45,7 @@ def test_training_learns_and_writes_a_whole_artifact(tmp_path: Path) -> None:
 def test_a_seed_is_a_policy(tmp_path: Path) -> None:
     settings = replace(SETTINGS, total_steps=20_000)
     graphs = [
-        train(tmp_path / str(i), replace(settings, seed=seed), progress=False).files["policy.onnx"]
+        train(tmp_path / str(i), replace(settings, seed=seed), work=tmp_path / f"work-{i}", progress=False).files["policy.onnx"]
         for i, seed in enumerate((3, 3, 4))
     ]
     assert graphs[0] == graphs[1]

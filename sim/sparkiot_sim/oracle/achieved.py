@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Allocation
-from sparkiot_sim.calibration import Calibration, default_calibration
+from sparkiot_sim.calibration import Calibration
 from sparkiot_sim.setting import Setting
 
 from .bound import Bound
@@ -77,5 +77,5 @@ def _overdue(setting: Setting, processed: float, now: float) -> int:
     return math.ceil(rows / setting.profile.most_rows) if setting.profile.most_rows else 1
 
 
-def _calibration(_: Setting) -> Calibration:
-    return default_calibration()
+def _calibration(setting: Setting) -> Calibration:
+    return setting.constants

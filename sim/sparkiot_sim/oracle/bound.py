@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from sparkiot_policies.allocation import MIB_PER_GIB, Compression, Tier
 from sparkiot_policies.job import Limits
-from sparkiot_sim.calibration import Calibration, default_calibration
+from sparkiot_sim.calibration import Calibration
 from sparkiot_sim.cluster import SECONDS_PER_HOUR
 from sparkiot_sim.setting import Setting
 
@@ -185,8 +185,8 @@ class _Problem:
         return np.where(enough.any(axis=1), cheap, fast)
 
 
-def _calibration(_: Setting) -> Calibration:
-    return default_calibration()
+def _calibration(setting: Setting) -> Calibration:
+    return setting.constants
 
 
 def _memories(limits: Limits, initial_mib: int) -> list[int]:

@@ -31,13 +31,13 @@ class PretrainSettings:
     something to compare. epochs: over all that was collected. learning_rate, batch_size: of Adam."""
 
     rounds: int = 3
-    steps: int = 900
-    ask_every: int = 3
+    steps: int = 500
+    ask_every: int = 4
     explore: float = 0.1
-    temperature: float = 0.1
+    temperature: float = 0.05
     epochs: int = 25
     learning_rate: float = 1e-3
-    batch_size: int = 2048
+    batch_size: int = 512
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from sparkiot_policies.allocation import ACTION_SIZES, COMPRESSIONS, MIB_PER_GIB, TIERS, Allocation
 from sparkiot_policies.job import Limits
 from sparkiot_sim.arena import ClusterEnv
-from sparkiot_sim.reward import KAPPA, factor, reference_per_hour
+from sparkiot_sim.reward import WORST as WORST_LATENCY
+from sparkiot_sim.reward import late_price, reference_per_hour, urgency
 from sparkiot_sim.work import WorkModel
 
 Losses = npt.NDArray[np.float32]
@@ -29,12 +30,14 @@ HOLD = 0.6
 this, a policy adds its own caution to that of the envelope, which keeps the highest of a dozen noisy proposals."""
 UNDECIDED = 0.02
 """Price of an executor more or fewer than needed where the envelope makes all proposals equal: people read them."""
-LAYOUT_SCALE = 10.0
+LAYOUT_SCALE = 5.0
 """Memory, tier and compression differ by a few percent of the bill; scaled so that a network sees them."""
 AHEAD_S = 900.0
 """Over which load tier and compression are chosen for; they change in place."""
 MEMORY_AHEAD_S = 4 * 3600.0
-"""Over which load memory is chosen for, and in which a restart must pay."""
+"""Over which load memory is chosen for."""
+RESTART_PAYS_S = 2 * 3600.0
+"""In which a restart must pay."""
 SAFE_PRESSURE = 1.2
 """Of memory at the highest load ahead. Above 1 batches spill, which the bill counts; far above executors die."""
 WORST_PRESSURE = 1.0
@@ -85,7 +88,22 @@ class Teacher:
         paid = price * (counts + HOLD * (counts - floor))
         needed = max(near.max(), far.max())
         undecided = UNDECIDED * np.abs(proposed - needed)
-        return _above_best(factor(weights.cost) * paid + KAPPA * factor(weights.latency) * late + undecided)
+        lost = paid + late_price(weights) * late + undecided
+        if price := urgency(weights):
+            lost += price * self._latencies(model, now + self._startup_s, counts)
+        return _above_best(lost)
+
+    def _latencies(self, model: WorkModel, at: float, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Of a batch at a time on each count of executors, over the target."""
+        setting, cluster = self._env.setting, self._env.simulated.cluster
+        rows, target_s = setting.workload.rate_at(at) * self._span, setting.job.objectives.latency_target_ms / 1000
+        durations = [
+            model.batch(
+                rows=rows, state_mib=cluster.state_mib, executors=n, temperature=cluster.temperature
+            ).duration_s
+            for n in counts.tolist()
+        ]
+        return np.minimum((self._span + np.array(durations)) / target_s, WORST_LATENCY)
 
     def _floor(self, now: float) -> int:
         """What the envelope's stabilisation keeps whatever is proposed now."""
@@ -141,9 +159,9 @@ class Teacher:
     def _restart_price(self) -> npt.NDArray[np.float64]:
         """$/h that a restart to each memory costs over the time that it must pay in."""
         weights, cluster = self._env.evaluation.weights, self._env.simulated.cluster
-        outage = self._calibration.preset(self._env.setting.preset).restart_s.value / MEMORY_AHEAD_S
+        outage = self._calibration.preset(self._env.setting.preset).restart_s.value / RESTART_PAYS_S
         other = np.arange(1, ACTION_SIZES[1] + 1) * MIB_PER_GIB != cluster.allocation.memory_mib
-        price = KAPPA * factor(weights.latency) / factor(weights.cost) * outage * self._reference
+        price = late_price(weights) * outage * self._reference
         return np.asarray(other * price, dtype=np.float64)
 
     def _bill(self, allocation: Allocation, rate: float) -> float:
