@@ -109,7 +109,7 @@ $(VENV)/.spark: $(VENV)/.runtime
 $(VENV)/.dev: $(VENV)/.spark
 	@echo "installing the development tools and the train extra into $(VENV) (first run: a few minutes)"
 	$(PIP) torch
-	$(PIP) --editable ".[spark,train]" --group dev
+	$(PIP) --editable ".[spark,tiers,train]" --group dev
 	@touch $@
 
 .cache/spark4/.done:
