@@ -56,7 +56,7 @@ class Randomisation:
     own_series: float = 0.5
     example_share: float = 0.4
     slow_share: float = 0.3
-    duration_s: Bounds = (400.0, 5400.0)
+    duration_s: Bounds = (300.0, 4500.0)
     """Many short episodes meet many jobs, which the choice of memory and tier needs; some are as long as a restart
     matters."""
 

@@ -62,14 +62,14 @@ def test_a_version_needs_only_its_own_elements() -> None:
 
 
 def test_an_unknown_version_names_the_known() -> None:
-    with pytest.raises(PolicyMismatchError, match="schema 3 is unknown; known: 1, 2"):
-        FULL.vector(3)
+    with pytest.raises(PolicyMismatchError, match="schema 4 is unknown; known: 1, 2, 3"):
+        FULL.vector(4)
 
 
 def test_a_dictionary_and_back() -> None:
     holes = replace(FULL, cpu=None)
     assert Observation.from_dict(holes.to_dict()) == holes
-    assert tuple(holes.to_dict()) == names(2)
+    assert tuple(holes.to_dict()) == names(3)
     assert Observation.from_dict({"cpu": 5.0}) == Observation(cpu=5.0)
     with pytest.raises(TypeError, match="cpus"):
         Observation.from_dict({"cpus": 5.0})

@@ -78,8 +78,8 @@ def test_what_is_seen_by_hand() -> None:
     assert (found["forecast_known"], found["burst_probability"]) == (1.0, 0.8)
     assert found["overhead"] == pytest.approx(0.2)
     assert found["lateness"] == pytest.approx(0.85)
-    # 4 GiB half full on 6 executors, for a load that keeps 4 busy
-    assert found["working_set"] == pytest.approx(0.5 * 4 * 6 / 4)
+    # half full on 6 executors, for a load that needs 4
+    assert found["working_set"] == pytest.approx(0.5 * allocation().memory_gib * 6 / 4)
     # 3 MB of 150 rows, 100 of which an executor works off in a second
     assert found["shuffle_per_executor"] == pytest.approx(2.0)
 

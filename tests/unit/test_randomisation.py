@@ -30,11 +30,11 @@ def test_settings_are_seeded() -> None:
     assert (one.job, one.profile, one.calibration, one.start) == (two.job, two.profile, two.calibration, two.start)
 
 
-def test_batches_cost_from_a_twentieth_to_nearly_half_of_their_trigger() -> None:
+def test_batches_cost_from_little_to_nearly_half_of_their_trigger() -> None:
     rng = np.random.default_rng(1)
     drawn = [Randomisation().draw(rng) for _ in range(200)]
     shares = [s.constants.batch.fixed_s.value / s.profile.trigger_interval_s for s in drawn]
-    assert 0.03 < min(shares) < 0.08
+    assert 0.01 < min(shares) < 0.08
     assert 0.3 < max(shares) < 0.5
     assert max(s.constants.batch.fixed_s.value for s in drawn) > 1.5
     demands = [s.workload.mean_rate / s.profile.rate_per_executor for s in drawn]

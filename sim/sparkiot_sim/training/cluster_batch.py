@@ -17,6 +17,10 @@ from .vec_env import BatchStep, Observations
 from .workers import Workers
 
 
+REWARD_SCALE = 0.1
+"""What the learner is told of a reward of 1: returns of ordinary size, so that the critic does not drown the actor."""
+
+
 class ClusterGroup:
     """The arenas of one process, each with its teacher. Actions choose executors among the options."""
 
@@ -44,7 +48,7 @@ class ClusterGroup:
                 observation, _ = env.reset()
                 self._teachers[index] = Teacher(env)
             observations.append(observation)
-            rewards.append(value)
+            rewards.append(REWARD_SCALE * value)
             done.append(over)
         self._seen = np.stack(observations)
         return BatchStep(self._seen, np.array(rewards), np.array(done), np.stack(finals))

@@ -31,8 +31,8 @@ class PretrainSettings:
     something to compare. epochs: over all that was collected. learning_rate, batch_size: of Adam."""
 
     rounds: int = 3
-    steps: int = 500
-    ask_every: int = 4
+    steps: int = 300
+    ask_every: int = 3
     explore: float = 0.1
     temperature: float = 0.05
     epochs: int = 25

@@ -36,15 +36,15 @@ AHEAD_S = 900.0
 """Over which load tier and compression are chosen for; they change in place."""
 MEMORY_AHEAD_S = 4 * 3600.0
 """Over which load memory is chosen for."""
-RESTART_PAYS_S = 2 * 3600.0
+RESTART_PAYS_S = 3600.0
 """In which a restart must pay."""
 SAFE_PRESSURE = 1.2
 """Of memory at the highest load ahead. Above 1 batches spill, which the bill counts; far above executors die."""
 WORST_PRESSURE = 1.0
 """Most that counts beyond: where no memory suffices, all are as bad."""
-UNSAFE = 3.0
+UNSAFE = 1.5
 """Price of each share of pressure beyond, in multiples of the bill: what spills or dies is late for long."""
-REFRESH_S = 120.0
+REFRESH_S = 300.0
 MOST = 40.0
 
 
@@ -175,12 +175,22 @@ class Teacher:
     def _unsafe(self, allocation: Allocation, peak: float) -> float:
         """How far memory pressure at the peak exceeds what is safe, on as many executors as would have to bear it."""
         profile, model = self._env.setting.profile, self._model(allocation)
-        state = profile.state_mib * peak
         most = self._env.setting.job.limits.max_executors
+        peak = min(peak, self._bearable(model, most))
+        state = profile.state_mib * peak
         executors = max(np.floor(min(self._executors(model, peak, state_mib=state), most)), 1)
         rows = min(profile.most_rows or np.inf, peak * self._span)
         work = model.batch(rows=rows, state_mib=state, executors=executors, temperature=0.0)
         return float(min(max(work.pressure - SAFE_PRESSURE, 0.0), WORST_PRESSURE))
+
+    def _bearable(self, model: WorkModel, executors: int) -> float:
+        """Messages/s that so many executors work off within the budget: beyond, no memory keeps the objective."""
+        low, high = 0.0, executors * self._env.setting.profile.rate_per_executor
+        for _ in range(8):
+            middle = (low + high) / 2
+            work = model.batch(rows=middle * self._span, state_mib=0.0, executors=executors, temperature=0.5)
+            low, high = (middle, high) if work.duration_s <= self._budget else (low, middle)
+        return low
 
     def _model(self, allocation: Allocation) -> WorkModel:
         return WorkModel(
