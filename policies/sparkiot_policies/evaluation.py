@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from .batch_cost import BatchCost, Cost
-from .forecast import KEEP_S
+from .forecast import JUDGE_S
 from .history import History
 from .job import Job
 from .measurement import Batch, EdgeSignal, Measurement
@@ -123,13 +123,13 @@ class Window:
             return
         if not self._signals or signal.time > self._signals[-1].time:
             self._signals.append(signal)
-        while self._signals[0].time < self._signals[-1].time - KEEP_S:
+        while self._signals[0].time < self._signals[-1].time - JUDGE_S:
             self._signals.popleft()
 
     @property
-    def signals(self) -> list[float]:
-        """Predicted messages/s of the last minute's signals, oldest first."""
-        return [signal.predicted_rate for signal in self._signals]
+    def signals(self) -> list[EdgeSignal]:
+        """Those of the last minutes, oldest first."""
+        return list(self._signals)
 
     @property
     def cost(self) -> Cost | None:

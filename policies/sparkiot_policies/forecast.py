@@ -11,6 +11,11 @@ from statistics import median
 
 KEEP_S = 60.0
 """For how long signals count."""
+JUDGE_S = 300.0
+"""Over how long the scatter of signals is judged."""
+MOST_NOISE = 0.145
+"""Relative scatter of signals beyond which they are not believed at all: acting on them costs more than it saves, as
+stabilisation keeps their highest error."""
 AGREE = 0.25
 """Signals agree with the newest while they are within this share of their mean."""
 USUAL_STEP = 0.954
@@ -19,16 +24,15 @@ USUAL_STEP = 0.954
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """rate: messages/s, the mean of the newest signals that agree. support: how many these are, as a share of KEEP_S at
-    one signal in ten seconds, at most 1. noise: relative standard deviation of a single signal."""
+    """rate: messages/s, the mean of the newest rates that agree. support: how many these are, as a share of KEEP_S at
+    one in ten seconds, at most 1."""
 
     rate: float
     support: float
-    noise: float
 
 
 def forecast(rates: Sequence[float]) -> Forecast | None:
-    """Of predicted rates, oldest first; None of none."""
+    """Of the rates of KEEP_S, oldest first; None of none."""
     if not rates:
         return None
     mean, count = rates[-1], 1
@@ -37,7 +41,7 @@ def forecast(rates: Sequence[float]) -> Forecast | None:
             break
         mean = (mean * count + rate) / (count + 1)
         count += 1
-    return Forecast(mean, min(count / 6, 1.0), noise(rates))
+    return Forecast(mean, min(count / 6, 1.0))
 
 
 def noise(values: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ live one.
 from collections.abc import Mapping, Sequence
 
 from .batch_cost import Cost
-from .forecast import KEEP_S, Forecast, forecast, noise
+from .forecast import KEEP_S, MOST_NOISE, Forecast, forecast, noise
 from .history import History
 from .job import Job
 from .measurement import Batch, EdgeSignal, Measurement
@@ -27,22 +27,24 @@ def outlook(
     rates: Sequence[float],
     batch: Batch | None,
     signal: EdgeSignal | None,
-    signals: Sequence[float],
+    signals: Sequence[EdgeSignal],
     now: float,
 ) -> Mapping[str, float | None]:
     """The elements by name; None where what they rest on was not measured.
 
     rates: messages/s of the metrics window, oldest first. batch: the newest. signal: the newest if it is fresh, else
-    None. signals: predicted messages/s of the last minute, oldest first. now: epoch seconds.
+    None. signals: those of JUDGE_S, oldest first; when they scatter too much, none is believed. now: epoch seconds.
     """
     recent = rates[-max(round(KEEP_S / job.interval_s), 1) :]
     present = forecast(recent)
-    ahead = forecast(signals) if signal else present
+    scatter = noise([s.predicted_rate for s in signals]) if signal else 0.0
+    believed = signal if scatter <= MOST_NOISE else None
+    ahead = forecast([s.predicted_rate for s in signals if s.time > signals[-1].time - KEEP_S]) if believed else present
     found: dict[str, float | None] = {
-        "forecast_known": float(signal is not None),
-        "forecast_noise": ahead.noise if signal and ahead else 0.0,
-        "forecast_support": ahead.support if signal and ahead else 1.0,
-        "burst_probability": signal.probability if signal else 0.0,
+        "forecast_known": float(believed is not None),
+        "forecast_noise": scatter,
+        "forecast_support": ahead.support if believed and ahead else 1.0,
+        "burst_probability": believed.probability if believed else 0.0,
         "rate_noise": noise(recent),
         "in_force": float(history.allocation.executors),
         "floor": float(stable_floor(history, now=now, window_s=job.limits.stabilization_s)),

@@ -111,6 +111,7 @@ class ClusterEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
             interval_s=setting.job.interval_s,
             reference=self._reference,
             target_ms=setting.job.objectives.latency_target_ms,
+            blind=not self._evaluation.observation.forecast_known,
         )
         over = self._now + setting.job.interval_s > setting.start + setting.duration_s
         info = {"dollars": dollars, "batches": self._measurement.batches, "allocation": decision.allocation}

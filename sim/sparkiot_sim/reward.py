@@ -4,6 +4,9 @@
 
 with f(w) = 1/2 + 3/2·w, so that a third gives 1.
 
+Where no forecast can be had, a missed objective costs BLIND times as much: load comes unannounced there, and who does
+not hold a reserve loses more than a rule that keeps a fixed one.
+
 cost: dollars of the interval over what the episode's mean load would cost at UTILIZATION on REFERENCE_GIB.
 late: share of the interval's batches that missed the latency target, which is what attainment counts; all of it where
 none was done in time to be counted. behind: backlog beyond what arrives between two triggers, over what arrives in the
@@ -26,6 +29,7 @@ from .workload import Workload
 
 KAPPA = 10.0
 RANGE = 8.0
+BLIND = 4.0
 PROMPT = 4.0
 WORST = 3.0
 UTILIZATION = 0.7
@@ -44,21 +48,29 @@ def reference_per_hour(job: Job, profile: JobProfile, workload: Workload) -> flo
 
 
 def reward(
-    *, weights: Weights, measurement: Measurement, dollars: float, interval_s: float, reference: float, target_ms: float
+    *,
+    weights: Weights,
+    measurement: Measurement,
+    dollars: float,
+    interval_s: float,
+    reference: float,
+    target_ms: float,
+    blind: bool = False,
 ) -> float:
-    """The reward of an interval that cost ``dollars`` and at whose end ``measurement`` was taken."""
+    """The reward of an interval that cost ``dollars`` and at whose end ``measurement`` was taken. blind: there is no
+    forecast to go by."""
     cost = dollars / (reference * interval_s / 3600)
     arrived = max((measurement.rate or 0.0) * interval_s, 1e-9)
     usual = (measurement.rate or 0.0) * (measurement.trigger_interval_s or 0.0)
     behind = min(max((measurement.backlog or 0.0) - usual, 0.0) / arrived, WORST)
     late = late_share(measurement.batches, target_ms, behind=behind > 0)
     prompt = urgency(weights) * mean_latency(measurement.batches, target_ms)
-    return -cost - late_price(weights) * late - factor(weights.throughput) * behind - prompt
+    return -cost - late_price(weights, blind=blind) * late - factor(weights.throughput) * behind - prompt
 
 
-def late_price(weights: Weights) -> float:
+def late_price(weights: Weights, *, blind: bool) -> float:
     """Price of an interval whose batches all miss the target, in bills of that interval."""
-    return float(KAPPA * RANGE ** (weights.latency - weights.cost))
+    return float(KAPPA * RANGE ** (weights.latency - weights.cost)) * (BLIND if blind else 1.0)
 
 
 def urgency(weights: Weights) -> float:

@@ -72,7 +72,8 @@ def test_one_step_is_not_noise() -> None:
 
 def test_what_is_seen_by_hand() -> None:
     signal = EdgeSignal(time=NOW, horizon_s=60, predicted_rate=480.0, probability=0.8, alarm=True)
-    found = seen(signal=signal, signals=[320.0, 480.0], rates=[320.0] * 11 + [320.0])
+    before = EdgeSignal(time=NOW - 10, horizon_s=60, predicted_rate=320.0, probability=0.1, alarm=False)
+    found = seen(signal=signal, signals=[before, signal])
     assert found["required"] == pytest.approx(4.0)
     assert (found["required_ahead"], found["required_next"]) == (pytest.approx(6.0), pytest.approx(6.0))
     assert (found["forecast_known"], found["burst_probability"]) == (1.0, 0.8)
@@ -88,6 +89,16 @@ def test_without_an_edge_the_load_is_expected_to_stay() -> None:
     found = seen()
     assert (found["forecast_known"], found["forecast_noise"]) == (0.0, 0.0)
     assert found["required_ahead"] == found["required"]
+
+
+def test_signals_that_scatter_are_as_good_as_none() -> None:
+    scattered = [
+        EdgeSignal(time=NOW - 10 * i, horizon_s=60, predicted_rate=320.0 * (1.3 if i % 2 else 1.0), probability=0.5, alarm=True)
+        for i in range(29, -1, -1)
+    ]
+    found, without = seen(signal=scattered[-1], signals=scattered), seen()
+    assert found["forecast_noise"] == pytest.approx(0.262 / 0.954, rel=1e-2)
+    assert {**found, "forecast_noise": 0.0} == without
 
 
 def test_what_was_not_measured_is_missing() -> None:

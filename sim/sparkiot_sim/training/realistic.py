@@ -59,7 +59,6 @@ def features() -> tuple[Feature, ...]:
         Feature(element="forecast_noise", scale=8.0, offset=-1.0, high=3.0),
         Feature(element="forecast_support", scale=2.0, offset=-1.0),
         Feature(element="burst_probability", scale=2.0, offset=-1.0),
-        Feature(element="burst", scale=2.0, offset=-1.0),
         Feature(element="rate_noise", scale=10.0, offset=-1.0, high=3.0),
         Feature(element="trend", transform="log", scale=2.0, low=-3.0, high=3.0),
         Feature(element="startup", transform="log", scale=1.0, offset=-3.0, low=-3.0, high=3.0),

@@ -23,7 +23,7 @@ MARGIN = 0.97
 """Of the time that a batch may take: the rest is for what the model does not see."""
 OVERLOAD = 2.0
 """How much worse than just missing the target it is to have no executor at all: backlogs outlive their cause."""
-WORST = 20.0
+WORST = 40.0
 """Largest difference that a loss shows."""
 HOLD = 0.6
 """Extra price of an executor above what is kept anyway: the envelope will keep it for its stabilisation time. Without
@@ -88,7 +88,8 @@ class Teacher:
         paid = price * (counts + HOLD * (counts - floor))
         needed = max(near.max(), far.max())
         undecided = UNDECIDED * np.abs(proposed - needed)
-        lost = paid + late_price(weights) * late + undecided
+        blind = not env.evaluation.observation.forecast_known
+        lost = paid + late_price(weights, blind=blind) * late + undecided
         if price := urgency(weights):
             lost += price * self._latencies(model, now + self._startup_s, counts)
         return _above_best(lost)
@@ -161,7 +162,7 @@ class Teacher:
         weights, cluster = self._env.evaluation.weights, self._env.simulated.cluster
         outage = self._calibration.preset(self._env.setting.preset).restart_s.value / RESTART_PAYS_S
         other = np.arange(1, ACTION_SIZES[1] + 1) * MIB_PER_GIB != cluster.allocation.memory_mib
-        price = late_price(weights) * outage * self._reference
+        price = late_price(weights, blind=False) * outage * self._reference
         return np.asarray(other * price, dtype=np.float64)
 
     def _bill(self, allocation: Allocation, rate: float) -> float:
