@@ -7,19 +7,22 @@ keeps the highest of a dozen proposals: who believes each signal alone pays for 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from itertools import pairwise
 
 KEEP_S = 60.0
 """For how long signals count."""
-JUDGE_S = 300.0
+JUDGE_S = 600.0
 """Over how long the scatter of signals is judged."""
 MOST_NOISE = 0.145
 """Relative scatter of signals beyond which they are not believed at all: acting on them costs more than it saves, as
 stabilisation keeps their highest error."""
 AGREE = 0.25
 """Signals agree with the newest while they are within this share of their mean."""
-USUAL_STEP = 0.954
-"""Median of the absolute difference between two draws of a normal distribution, in standard deviations."""
+ORDINARY = 0.8
+"""Share of the steps from one value to the next that count as scatter; the largest may be what the values are about."""
+USUAL_STEP = 0.79
+"""Mean of the smallest ORDINARY of the absolute differences between draws of a normal distribution, in its standard
+deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +49,8 @@ def forecast(rates: Sequence[float]) -> Forecast | None:
 
 def noise(values: Sequence[float]) -> float:
     """Relative standard deviation from one value to the next, robust against single steps; 0 below three values."""
-    steps = [abs(math.log(b / a)) for a, b in zip(values[:-1], values[1:], strict=True) if a > 0 and b > 0]
-    return min(median(steps) / USUAL_STEP, 1.0) if len(steps) >= 2 else 0.0
+    steps = sorted([abs(math.log(b / a)) for a, b in pairwise(values) if a > 0 and b > 0])
+    if len(steps) < 2:
+        return 0.0
+    counted = steps[: max(round(ORDINARY * len(steps)), 1)]
+    return min(sum(counted) / len(counted) / USUAL_STEP, 1.0)

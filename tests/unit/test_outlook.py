@@ -1,5 +1,6 @@
 """How many executors a load needs by what batches cost, what signals say together, and what the envelope keeps."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +68,12 @@ def test_signals_that_agree_are_averaged_and_a_jump_is_believed_alone() -> None:
 
 def test_one_step_is_not_noise() -> None:
     assert noise([100.0, 100.0, 100.0, 300.0, 300.0]) == 0.0
-    assert noise([100.0, 110.0, 100.0, 110.0]) == pytest.approx(0.0953 / 0.954, rel=1e-3)
+    assert noise([100.0, 110.0, 100.0, 110.0]) == pytest.approx(0.0953 / 0.79, rel=1e-3)
+
+
+def test_noise_is_the_standard_deviation_of_what_scatters() -> None:
+    drawn = 300 * (1 + 0.1 * np.random.default_rng(0).standard_normal(4000))
+    assert noise(drawn.tolist()) == pytest.approx(0.1, rel=0.05)
 
 
 def test_what_is_seen_by_hand() -> None:
@@ -97,7 +103,7 @@ def test_signals_that_scatter_are_as_good_as_none() -> None:
         for i in range(29, -1, -1)
     ]
     found, without = seen(signal=scattered[-1], signals=scattered), seen()
-    assert found["forecast_noise"] == pytest.approx(0.262 / 0.954, rel=1e-2)
+    assert found["forecast_noise"] == pytest.approx(0.262 / 0.79, rel=1e-2)
     assert {**found, "forecast_noise": 0.0} == without
 
 
