@@ -82,8 +82,8 @@ generate: $(VENV)/.dev ## Write the generated files (CRD, reference pages)
 verify: $(VENV)/.dev ## Fail when a generated file is not current
 	$(BIN)/python -m sparkiot_operator.generate --check
 
-train: $(VENV)/.train ## Train the shipped policies from scratch (about 15 minutes on 2 cores)
-	$(BIN)/python -m sparkiot_sim.training all
+train: $(VENV)/.train ## Train the shipped policies from scratch; a killed run goes on (ARGS="--fresh" begins anew)
+	$(BIN)/python -m sparkiot_sim.training all --curves docs/images $(ARGS)
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

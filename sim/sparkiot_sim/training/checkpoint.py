@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -56,16 +56,13 @@ class Checkpoint:
     def open(cls, folder: Path, settings: Mapping[str, JsonValue]) -> "Checkpoint":
         """What is there of these settings, or nothing done yet."""
         begun = cls(folder, json.loads(json.dumps(settings)))
-        if not (folder / STATE).is_file():
+        kept = json.loads((folder / STATE).read_text(encoding="utf-8")) if (folder / STATE).is_file() else {}
+        if kept.pop("settings", None) != begun.settings:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
+            begun._write()
             return begun
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        if state.pop("settings") != begun.settings:
-            shutil.rmtree(folder)
-            folder.mkdir(parents=True)
-            return begun
-        return cls(folder, begun.settings, **{**state, "resumed": state["resumed"] + 1})
+        return cls(folder, begun.settings, **{**kept, "resumed": kept["resumed"] + 1})
 
     def restore(self, model: BaseAlgorithm) -> None:
         """Give a fresh model the parameters, optimisers and steps of the saved one."""
@@ -77,13 +74,10 @@ class Checkpoint:
         self.stage, self.steps, self.minutes = stage, model.num_timesteps, minutes
         model.save(self.folder / "next.zip")
         (self.folder / "next.zip").replace(self.folder / MODEL)
-        state = {
-            "settings": self.settings,
-            "stage": self.stage,
-            "steps": self.steps,
-            "resumed": self.resumed,
-            "minutes": self.minutes,
-            "curve": self.curve,
-        }
+        self._write()
+
+    def _write(self) -> None:
+        state = asdict(self)
+        del state["folder"]
         (self.folder / "next.json").write_text(json.dumps(state), encoding="utf-8")
         (self.folder / "next.json").replace(self.folder / STATE)
