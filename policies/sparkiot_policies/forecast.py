@@ -1,7 +1,7 @@
 """What the edge's signals of the last minute say together.
 
-One signal is off by a tenth and the next one by another tenth, while what they are about stays for minutes. The envelope
-keeps the highest of a dozen proposals: who believes each signal alone pays for the highest error of all.
+One signal is off by a tenth and the next one by another tenth, while what they are about stays for minutes. The
+envelope keeps the highest of a dozen proposals: who believes each signal alone pays for the highest error of all.
 """
 
 import math

@@ -125,7 +125,9 @@ def _features(b: _Builder, features: Features) -> str:
     x = b.node("Cast", x, to=TensorProto.DOUBLE)
     if features.is_log.any():
         logarithmic = b.constant(features.is_log, np.bool_)
-        shifted = b.node("Add", b.node("Max", x, b.constant(features.least, np.float64)), b.constant(features.shift, np.float64))
+        shifted = b.node(
+            "Add", b.node("Max", x, b.constant(features.least, np.float64)), b.constant(features.shift, np.float64)
+        )
         argument = b.node("Where", logarithmic, shifted, b.constant(1, np.float64))
         x = b.node("Where", logarithmic, b.node("Log", argument), x)
     x = b.node("Mul", x, b.constant(features.scale, np.float64))

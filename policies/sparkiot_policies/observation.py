@@ -76,9 +76,13 @@ class Observation:
     required_ahead: float | None = element("executors", 100, "executors that the forecast load needs")
     required_next: float | None = element("executors", 100, "the higher of the two before")
     required_peak: float | None = element("executors", 100, "executors for the highest load of the metrics window")
-    forecast_known: float | None = element("0 or 1", 1, "there is a fresh edge signal, and signals do not scatter too much to be believed")
+    forecast_known: float | None = element(
+        "0 or 1", 1, "there is a fresh edge signal, and signals do not scatter too much to be believed"
+    )
     forecast_noise: float | None = element("ratio", 1, "standard deviation of one signal over its mean")
-    forecast_support: float | None = element("share", 1, "share of the last minute's signals that agree with the newest")
+    forecast_support: float | None = element(
+        "share", 1, "share of the last minute's signals that agree with the newest"
+    )
     burst_probability: float | None = element("-", 1, "probability of a burst that the edge states")
     rate_noise: float | None = element("ratio", 1, "standard deviation of the rate from one look to the next")
     in_force: float | None = element("executors", 100, "executors asked for and not taken back")

@@ -2,8 +2,8 @@
 
 A network that names a count must learn a diagonal: four for a need of four, eleven for one of eleven, and nothing in
 between is exact. One that chooses among "what the load needs now", "a tenth more than what is forecast" and the like is
-right for one executor and for twenty, and what it learned about margins holds for jobs of any size. The artifact's graph
-turns the choice into a count, so that its action stays that of the public contract.
+right for one executor and for twenty, and what it learned about margins holds for jobs of any size. The artifact's
+graph turns the choice into a count, so that its action stays that of the public contract.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class ExecutorOption(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ExecutorOptions:
-    """Options over named inputs, one for each value of an action's first part; none where that part is the count itself.
+    """Options over named inputs, one for each value of an action's first part; none where that part is the count.
 
     elements: the names of the inputs in order. Raises ValueError when an option names another element or when there are
     neither no options nor as many as the action has values.

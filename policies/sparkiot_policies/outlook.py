@@ -13,7 +13,6 @@ from .job import Job
 from .measurement import Batch, EdgeSignal, Measurement
 from .sizing import Pace, required
 
-
 LEAST_BUSY = 0.05
 """Executors: of a load that keeps fewer busy, nothing can be said about a full one."""
 
@@ -58,7 +57,14 @@ def outlook(
 
 
 def _required(
-    last: Measurement, cost: Cost, pace: Pace, *, present: Forecast, ahead: Forecast, rates: Sequence[float], batch: Batch | None
+    last: Measurement,
+    cost: Cost,
+    pace: Pace,
+    *,
+    present: Forecast,
+    ahead: Forecast,
+    rates: Sequence[float],
+    batch: Batch | None,
 ) -> dict[str, float | None]:
     peak, mean = max(rates), sum(rates) / len(rates)
     now, later = required(present.rate, cost, pace), required(ahead.rate, cost, pace)

@@ -25,7 +25,8 @@ class Randomisation:
     demand: executors that the mean load keeps busy, at most MOST_DEMAND of the maximum; small_demand: of the share of
     jobs that need one executor at most, with little to decide. latency_factor: latency target
     over trigger interval. fixed_share: fixed cost of a batch over the trigger interval. own_cluster: share of episodes
-    on a cluster of their own, whose constants are the preset's times a factor. own_series: share of loads in long steps.
+    on a cluster of their own, whose constants are the preset's times a factor. own_series: share of loads in long
+    steps.
     example_share: share of episodes that play an example job at the default objectives; slow_share: of these, those at
     another trigger interval, with the objective in proportion.
     """

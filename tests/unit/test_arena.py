@@ -14,8 +14,8 @@ from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from sparkiot_policies.observation import ELEMENTS, names
 from sparkiot_sim.arena import ClusterEnv
 from sparkiot_sim.generators import Kind
-from sparkiot_sim.reward import reward
 from sparkiot_sim.randomisation import Randomisation
+from sparkiot_sim.reward import reward
 from sparkiot_sim.setting import standard_setting
 
 BALANCED = SCENARIO_WEIGHTS[Scenario.BALANCED]

@@ -20,7 +20,14 @@ COST = Cost(overhead_s=0.1, capacity=100.0)
 JOB = Job(name="test", initial=allocation(), objectives=Objectives(latency_target_ms=1000))
 HISTORY = History(since=0.0, allocation=allocation(executors=6))
 LAST = Measurement(
-    time=NOW, rate=320.0, backlog=0.0, memory=50.0, running=6, applied=allocation(), trigger_interval_s=0.5, shuffle_mb=3.0
+    time=NOW,
+    rate=320.0,
+    backlog=0.0,
+    memory=50.0,
+    running=6,
+    applied=allocation(),
+    trigger_interval_s=0.5,
+    shuffle_mb=3.0,
 )
 BATCH = Batch(NOW, 150.0, 0.35, 850.0)
 
@@ -99,7 +106,9 @@ def test_without_an_edge_the_load_is_expected_to_stay() -> None:
 
 def test_signals_that_scatter_are_as_good_as_none() -> None:
     scattered = [
-        EdgeSignal(time=NOW - 10 * i, horizon_s=60, predicted_rate=320.0 * (1.3 if i % 2 else 1.0), probability=0.5, alarm=True)
+        EdgeSignal(
+            time=NOW - 10 * i, horizon_s=60, predicted_rate=320.0 * (1.3 if i % 2 else 1.0), probability=0.5, alarm=True
+        )
         for i in range(29, -1, -1)
     ]
     found, without = seen(signal=scattered[-1], signals=scattered), seen()

@@ -16,7 +16,6 @@ from .teacher import Losses, Teacher
 from .vec_env import BatchStep, Observations
 from .workers import Workers
 
-
 REWARD_SCALE = 0.1
 """What the learner is told of a reward of 1: returns of ordinary size, so that the critic does not drown the actor."""
 

@@ -53,7 +53,9 @@ class MetaSettings:
 
 
 SETTINGS = MetaSettings()
-RANDOMISATION = Randomisation(duration_s=(4 * 3600.0, 4 * 3600.1), example_share=0.7, intervals_s=(30.0, 60.0), max_executors=(20,))
+RANDOMISATION = Randomisation(
+    duration_s=(4 * 3600.0, 4 * 3600.1), example_share=0.7, intervals_s=(30.0, 60.0), max_executors=(20,)
+)
 """Long enough to spend an hour's error budget; longer decision intervals, so that more hours fit into the training."""
 
 

@@ -29,8 +29,8 @@ from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import CONTEXTS
 from sparkiot_policies.objectives import Weights
 from sparkiot_policies.rules import rule
-from sparkiot_sim.reward import reference_per_hour
 from sparkiot_sim.randomisation import Randomisation
+from sparkiot_sim.reward import reference_per_hour
 from sparkiot_sim.setting import Setting
 
 from .vec_env import BatchStep, Observations
@@ -120,9 +120,7 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
     def _ask(self, quantile: float) -> None:
         """Edit the job, as its resource may be edited while it runs."""
         job = self._setting.job
-        self._setting = replace(
-            self._setting, job=replace(job, objectives=replace(job.objectives, quantile=quantile))
-        )
+        self._setting = replace(self._setting, job=replace(job, objectives=replace(job.objectives, quantile=quantile)))
         self._controller.job = self._setting.job
 
     def _run(self) -> float:
@@ -146,8 +144,8 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
 
 
 def global_reward(job: Job, context: Context, *, latencies: Sequence[float], cost: float) -> float:
-    """g of the module's formula. latencies: of the step's batches, ms. cost: over the reference. Without a batch latency
-    counts as ten times its target, and the objective as missed."""
+    """g of the module's formula. latencies: of the step's batches, ms. cost: over the reference. Without a batch
+    latency counts as ten times its target, and the objective as missed."""
     objectives = job.objectives
     late = float(np.mean(latencies)) / objectives.latency_target_ms if latencies else 10.0
     met = float(np.mean(np.array(latencies) <= objectives.latency_target_ms)) if latencies else 0.0

@@ -63,9 +63,10 @@ def train_ppo(
 ) -> Manifest:
     """Train and write an artifact, its conversion proved as for any imported archive.
 
-    make_batch: builds the environments from a seed. ranges: what they showed of each element, asked when training is over. training: what the
-    manifest says beside the settings; together they must be enough to reproduce the run. work: folder of the checkpoint
-    that a killed run goes on from, and of the learning curve. prepare: sets the networks' start, before the first step.
+    make_batch: builds the environments from a seed. ranges: what they showed of each element, asked when training
+    is over. training: what the manifest says beside the settings; together they must be enough to reproduce the run.
+    work: folder of the checkpoint that a killed run goes on from, and of the learning curve. prepare: sets the
+    networks' start, before the first step.
     """
     torch.set_num_threads(settings.threads)
     env = FeatureVecEnv(make_batch(settings.seed), Features(names(observation_schema), tuple(features)))

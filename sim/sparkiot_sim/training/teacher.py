@@ -99,9 +99,7 @@ class Teacher:
         setting, cluster = self._env.setting, self._env.simulated.cluster
         rows, target_s = setting.workload.rate_at(at) * self._span, setting.job.objectives.latency_target_ms / 1000
         durations = [
-            model.batch(
-                rows=rows, state_mib=cluster.state_mib, executors=n, temperature=cluster.temperature
-            ).duration_s
+            model.batch(rows=rows, state_mib=cluster.state_mib, executors=n, temperature=cluster.temperature).duration_s
             for n in counts.tolist()
         ]
         return np.minimum((self._span + np.array(durations)) / target_s, WORST_LATENCY)
