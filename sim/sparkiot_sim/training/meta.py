@@ -87,8 +87,8 @@ class MetaBatch(Workers):
 def train(
     folder: Path, policy: Path, settings: MetaSettings = SETTINGS, *, work: Path, progress: bool = True
 ) -> Manifest:
-    """Train over the artifact in ``policy`` and write the meta-controller's artifact into ``folder``. work: holds what a
-    killed run goes on from, and the learning curve."""
+    """Train over the artifact in ``policy`` and write the meta-controller's artifact into ``folder``. work: holds what
+    a killed run goes on from, and the learning curve."""
     torch.set_num_threads(1)
     digest = load_artifact(policy).manifest.digest
     plain: dict[str, JsonValue] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}

@@ -30,8 +30,8 @@ class PretrainSettings:
     actions that are random. temperature: of the policy around the best action, in units of the reward, so that PPO has
     something to compare. epochs: over all that was collected. learning_rate, batch_size: of Adam."""
 
-    rounds: int = 3
-    steps: int = 300
+    rounds: int = 2
+    steps: int = 380
     ask_every: int = 3
     explore: float = 0.1
     temperature: float = 0.05

@@ -28,10 +28,10 @@ from .pretrain import PretrainSettings, met, pretrain
 from .vec_env import Observations
 
 NAME = "default"
-ENVIRONMENTS = 64
+ENVIRONMENTS = 96
 PRETRAIN = PretrainSettings()
 SETTINGS = PpoSettings(
-    total_steps=400_000,
+    total_steps=120_000,
     rollout_steps=64,
     batch_size=2048,
     epochs=4,

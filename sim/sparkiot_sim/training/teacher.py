@@ -77,8 +77,8 @@ class Teacher:
         env, cluster = self._env, self._env.simulated.cluster
         model = self._model(cluster.allocation)
         interval = env.setting.job.interval_s
-        near = self._needed(model, now, now + self._startup_s, pieces=3)
-        far = self._needed(model, now + self._startup_s, now + self._startup_s + 1.5 * interval, pieces=2)
+        near = self._needed(model, now, now + self._startup_s, pieces=4)
+        far = self._needed(model, now + self._startup_s, now + self._startup_s + 1.5 * interval, pieces=3)
         proposed = np.arange(1, ACTION_SIZES[0] + 1)
         floor = self._floor(now)
         counts = np.maximum(proposed, floor)
@@ -113,11 +113,14 @@ class Teacher:
         return min(current, max((p.executors for p in history.proposals if p.time > begin), default=1))
 
     def _needed(self, model: WorkModel, begin: float, end: float, *, pieces: int) -> npt.NDArray[np.int64]:
-        """Fewest executors that keep the target at the peak of each piece of a time."""
+        """Fewest executors that keep the target at the mean rate of each piece of a time."""
         workload, edges = self._env.setting.workload, np.linspace(begin, end, pieces + 1).tolist()
         most = min(self._env.setting.job.limits.max_executors, ACTION_SIZES[0])
         return np.array(
-            [min(int(np.ceil(self._executors(model, workload.peak(a, b)))), most) for a, b in pairwise(edges)]
+            [
+                min(int(np.ceil(self._executors(model, workload.arrivals(a, b) / (b - a)))), most)
+                for a, b in pairwise(edges)
+            ]
         )
 
     def _executors(self, model: WorkModel, rate: float, *, state_mib: float | None = None) -> float:
