@@ -38,7 +38,7 @@ def outlook(
     present = forecast(recent)
     scatter = noise([s.predicted_rate for s in signals]) if signal else 0.0
     believed = signal if scatter <= MOST_NOISE else None
-    ahead = forecast([s.predicted_rate for s in signals if s.time > signals[-1].time - KEEP_S]) if believed else present
+    ahead = _ahead(believed, signals) if believed else present
     found: dict[str, float | None] = {
         "forecast_known": float(believed is not None),
         "forecast_noise": scatter,
@@ -54,6 +54,11 @@ def outlook(
         return found
     pace = Pace.of(trigger_s=last.trigger_interval_s, target_ms=job.objectives.latency_target_ms)
     return found | _required(last, cost, pace, present=present, ahead=ahead, rates=rates, batch=batch)
+
+
+def _ahead(newest: EdgeSignal, signals: Sequence[EdgeSignal]) -> Forecast | None:
+    recent = [s.predicted_rate for s in signals if newest.time - KEEP_S < s.time < newest.time]
+    return forecast([*recent, newest.predicted_rate])
 
 
 def _required(

@@ -32,9 +32,9 @@ def series(*, mean_rate: float, duration_s: float, seed: int, start: float = DEF
     rng = np.random.default_rng([seed, 7])
     step_s = float(rng.choice(STEPS_S))
     count = max(int(np.ceil(duration_s / step_s)), 2)
-    times = start + step_s * np.arange(count)
+    times = start + step_s * np.arange(count, dtype=np.float64)
     level = _walk(count, rng) + rng.uniform(*DAILY) * np.sin(2 * np.pi * (times / DAY_S + rng.random()))
-    rates = np.exp(level) * _spikes(count, rng)
+    rates: Array = np.exp(level) * _spikes(count, rng)
     rates[rng.random(count) < SILENCE_PER_STEP] = 0.0
     rates[0] = max(rates[0], 1e-3)  # a load that is zero throughout has no mean to scale
     return Workload(name=f"series-{seed}", times=times, rates=rates, end=start + count * step_s).scaled(mean_rate)

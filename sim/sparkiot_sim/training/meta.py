@@ -40,10 +40,10 @@ class MetaSettings:
     """Hyperparameters of TD3. total_steps: of ten minutes each, over all environments. noise: standard deviation of the
     exploration. gamma: of a step; weights act within minutes, but an error budget lasts for an hour."""
 
-    total_steps: int = 8_000
+    total_steps: int = 4_800
     environments: int = 24
     processes: int = 2
-    warm_up_steps: int = 600
+    warm_up_steps: int = 480
     batch_size: int = 256
     learning_rate: float = 5e-4
     gamma: float = 0.7
