@@ -85,8 +85,8 @@ verify: $(VENV)/.dev ## Fail when a generated file is not current
 verify-policy: $(VENV)/.dev ## Fail when a shipped policy is worse than its recorded scores (ARGS=--record writes them)
 	$(BIN)/python -m sparkiot_sim.tournament.gate $(ARGS)
 
-train: $(VENV)/.train ## Train the shipped policies from scratch (about 15 minutes on 2 cores)
-	$(BIN)/python -m sparkiot_sim.training all
+train: $(VENV)/.train ## Train the shipped policies from scratch; a killed run goes on (ARGS="--fresh" begins anew)
+	$(BIN)/python -m sparkiot_sim.training all --curves docs/images $(ARGS)
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -41,10 +41,12 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class ShiftingResult:
-    """What a run came to. attainment_day, attainment_night: shares of batches within the target, NaN without any.
-    kept: of what was asked, the share that was kept: attainment over the quantile, at most 1, over all batches.
-    weights: means of cost, latency and throughput, by day and by night. cost_dollars: of the whole run. mean_latency_ms:
-    over all batches."""
+    """What a run came to.
+
+    attainment_day, attainment_night: shares of batches within the target, NaN without any. kept: of what was asked, the
+    share that was kept: attainment over the quantile, at most 1, over all batches. cost_dollars: of the whole run.
+    mean_latency_ms: over all batches. weights_day, weights_night: means of cost, latency and throughput.
+    """
 
     attainment_day: float
     attainment_night: float

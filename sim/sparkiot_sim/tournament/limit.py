@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from sparkiot_sim.calibration import calibration_with
 from sparkiot_sim.cluster import random_streams
 from sparkiot_sim.episode import Summary
 from sparkiot_sim.oracle import Bound, oracle
@@ -39,7 +38,7 @@ def _temperatures(setting: Setting, bound: Bound) -> list[float]:
     """Those that the simulated job meets: they depend on the seed and the time alone."""
     walk = TemperatureWalk(
         mean=setting.profile.temperature,
-        constants=calibration_with(setting.preset).temperature,
+        constants=setting.constants.temperature,
         rng=random_streams(setting.seed).temperature,
         start=setting.start,
     )
