@@ -15,10 +15,10 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-live test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
-	verify train wheel clean
+	verify verify-policy train wheel clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## Run the main job: embedded cluster, operator, three jobs, a day of load in about a minute (TRACE=file.csv)
 	$(BIN)/sparkiot demo $(if $(TRACE),--trace "$(TRACE)")
@@ -82,8 +82,11 @@ generate: $(VENV)/.dev ## Write the generated files (CRD, reference pages)
 verify: $(VENV)/.dev ## Fail when a generated file is not current
 	$(BIN)/python -m sparkiot_operator.generate --check
 
-train: $(VENV)/.train ## Train the shipped policies from scratch (about 15 minutes on 2 cores)
-	$(BIN)/python -m sparkiot_sim.training all
+verify-policy: $(VENV)/.dev ## Fail when a shipped policy is worse than its recorded scores (ARGS=--record writes them)
+	$(BIN)/python -m sparkiot_sim.tournament.gate $(ARGS)
+
+train: $(VENV)/.train ## Train the shipped policies from scratch; a killed run goes on (ARGS="--fresh" begins anew)
+	$(BIN)/python -m sparkiot_sim.training all --curves docs/images $(ARGS)
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
@@ -109,7 +112,7 @@ $(VENV)/.spark: $(VENV)/.runtime
 $(VENV)/.dev: $(VENV)/.spark
 	@echo "installing the development tools and the train extra into $(VENV) (first run: a few minutes)"
 	$(PIP) torch
-	$(PIP) --editable ".[spark,train]" --group dev
+	$(PIP) --editable ".[spark,tiers,train]" --group dev
 	@touch $@
 
 .cache/spark4/.done:

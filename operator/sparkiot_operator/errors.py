@@ -7,6 +7,7 @@ OperatorError
 ├── BackendError            a job's backend
 │   ├── BackendRefusedError     it cannot run this job until the spec or its inputs change: permanent
 │   └── BackendFailedError      it did not answer this time: temporary
+├── CalibrateError          a calibration cannot measure what it was asked to
 ├── DriverError             the endpoint of a job's driver
 │   ├── DriverUnreachableError  no answer, or 5xx: temporary
 │   └── DriverRefusedError      it answered that it will not, or nothing that can be understood
@@ -52,6 +53,10 @@ class BackendRefusedError(BackendError):
 
 class BackendFailedError(BackendError):
     """Temporary: the next cycle tries again."""
+
+
+class CalibrateError(OperatorError):
+    """A calibration cannot go on: something is not installed, a tier does not answer, a job does not run."""
 
 
 class DriverError(OperatorError):

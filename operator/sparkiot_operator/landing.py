@@ -69,14 +69,15 @@ def write_landing(
         elapsed = now
         count = int(due) - written
         if count > 0:
-            _write_file(folder, range(first_id + written, first_id + written + count))
+            write_file(folder, range(first_id + written, first_id + written + count))
             written += count
         if stop.is_set():
             break
     return written
 
 
-def _write_file(folder: Path, ids: range) -> None:
+def write_file(folder: Path, ids: range) -> None:
+    """Let one file with the rows of these ids appear in a landing folder. Raises LandingError when it is there."""
     name = f"rows-{ids.start:012d}.json"
     if (folder / name).exists():
         raise LandingError(f"{folder / name} exists: continue this folder with a first_id above all ids in it")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import embedded
+from .embedded import IMAGE
 from .landing import LandingError, SinkCheck, check_sink, step, write_landing
 from .resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from .spark.naming import CONTAINER, EXECUTOR_CONTAINER
@@ -21,8 +23,6 @@ from .spark.naming import CONTAINER, EXECUTOR_CONTAINER
 Json = dict[str, Any]
 NAMESPACE = "iot"
 NAME = "city-traffic"
-IMAGE = "sparkiot:dev"
-"""The interpreter that runs this command, as the embedded cluster calls it."""
 LOOKUP_MS = 40.0
 BASE_ROWS_S = 5.0
 FACTOR = 4.0
@@ -38,25 +38,18 @@ def missing_packages() -> list[str]:
     return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
-class Folder:
+class Folder(embedded.Folder):
     """Where the live demo keeps what it makes; an earlier demo's files are removed when it starts."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
+        super().__init__(path)
         self.data = self.path / "job"
         self.landing, self.sink = self.data / "landing", self.data / "sink"
         self.checkpoint = self.data / "checkpoint"
-        self.cluster = self.path / "cluster"
-        self.audit = self.path / "audit"
-        self.kubeconfig = self.path / "kubeconfig"
-        self.cluster_log = self.path / "dev.log"
-        self.operator_log = self.path / "operator.log"
 
     def prepare(self) -> None:
-        for folder in (self.data, self.cluster, self.audit):
-            shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.kubeconfig, self.cluster_log, self.operator_log):
-            file.unlink(missing_ok=True)
+        super().prepare()
+        shutil.rmtree(self.data, ignore_errors=True)
         for folder in (self.landing, self.sink, self.checkpoint):
             folder.mkdir(parents=True)
 

@@ -16,9 +16,10 @@ from .errors import ArtifactError, PolicyError
 from .features import Feature, Features
 from .graph import OUTPUTS, GraphError, Kind, build, check
 from .inference import Session
-from .manifest import CONTEXT_ELEMENTS, GRAPH_FILE, MANIFEST_FILE, Manifest, Network, Range, digest, seal, to_json
+from .manifest import CONTEXTS, GRAPH_FILE, MANIFEST_FILE, Manifest, Network, Range, digest, seal, to_json
 from .mlp import Mlp
 from .observation import names
+from .options import ExecutorOption, ExecutorOptions
 
 MAX_GRAPH = 16 * MIB
 MAX_MANIFEST = 1 * MIB
@@ -78,19 +79,23 @@ def write_artifact(
     kind: Kind,
     weights: Mlp,
     observation_schema: int = 1,
+    context_schema: int = 1,
     features: Sequence[Feature] = (),
+    executors: Sequence[ExecutorOption] = (),
     ranges: Mapping[str, Range] | None = None,
     training: Mapping[str, JsonValue] | None = None,
     scores: Mapping[str, JsonValue] | None = None,
 ) -> Manifest:
     """Build a network's graph and write it with its manifest into a folder, replacing what an earlier call left there.
 
-    observation_schema: of a ``ppo`` policy; a ``td3`` meta-controller always takes the context.
+    observation_schema: of a ``ppo`` policy. context_schema: of a ``td3`` meta-controller.
     features: what ``weights`` takes, from raw elements; none when it takes the raw elements themselves.
+    executors: what the first part of a policy's action chooses from; none when it is the count.
     Raises ValueError when they do not fit together, PolicyMismatchError for an unknown observation schema.
     """
-    elements = names(observation_schema) if kind == "ppo" else CONTEXT_ELEMENTS
-    graph = build(kind=kind, network=weights, features=Features(elements, tuple(features)))
+    elements = names(observation_schema) if kind == "ppo" else CONTEXTS[context_schema]
+    options = ExecutorOptions(elements, tuple(executors))
+    graph = build(kind=kind, network=weights, features=Features(elements, tuple(features)), options=options)
     network = Network(
         inputs=weights.inputs, hidden=weights.hidden, outputs=weights.outputs, activation=weights.activation
     )
@@ -99,9 +104,10 @@ def write_artifact(
             "name": name,
             "kind": kind,
             "observation_schema": observation_schema if kind == "ppo" else None,
-            "context_schema": None if kind == "ppo" else 1,
+            "context_schema": None if kind == "ppo" else context_schema,
             "action_sizes": list(ACTION_SIZES) if kind == "ppo" else [],
             "features": [f.model_dump(mode="json") for f in features],
+            **({"executors": [o.model_dump(mode="json") for o in executors]} if executors else {}),
             "ranges": {e: r.model_dump(mode="json") for e, r in (ranges or {}).items()},
             "network": network.model_dump(mode="json"),
             "training": dict(training or {}),
@@ -119,7 +125,7 @@ def write_artifact(
 def update_scores(folder: Path, scores: Mapping[str, JsonValue]) -> Manifest:
     """Replace the scores in a folder's manifest; its digest changes. Raises ArtifactError when it is not whole."""
     old = load_artifact(folder).manifest
-    manifest = seal({**old.model_dump(mode="json", exclude={"digest"}), "scores": dict(scores)})
+    manifest = seal({**old.content(), "scores": dict(scores)})
     (folder / MANIFEST_FILE).write_text(to_json(manifest), encoding="utf-8")
     return manifest
 

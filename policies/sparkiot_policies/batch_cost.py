@@ -5,9 +5,13 @@
 Every batch is planned, logged and committed, however small it is. Dividing rows by busy time counts that overhead as
 work: executors then seem the slower the more there are of them, and a rule that trusts the figure never lets go of
 what a burst made it ask for. A line through batches of different size per executor tells the two apart.
+
+The overhead belongs to a layout (memory, tier, compression), the slope to the query: after a change of layout the
+overhead is learned anew, and what is known of the slope stays.
 """
 
 import math
+from dataclasses import dataclass
 
 FORGET_S = 3600.0
 """Time constant of forgetting: an hour holds a few scalings, and a query's cost per row does not change in minutes."""
@@ -15,38 +19,74 @@ FEWEST = 20
 """Batches that a fit rests on at least."""
 LEAST_SPREAD = 0.1
 """Least relative spread of rows per executor: without it the line's slope is noise."""
+USUAL_OVERHEAD = 0.25
+"""Share of a batch's duration that is taken for overhead as long as nothing tells it apart."""
+DOUBT = 0.03
+"""Relative spread of FEWEST batches that would count as much as this assumption does."""
+LEAST_SLOPE = 0.1
+"""Least share of a batch's duration that is counted as work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """overhead_s: seconds of a batch that no executor shares. capacity: rows/s of one executor beside it."""
+
+    overhead_s: float
+    capacity: float
 
 
 class BatchCost:
     """Least squares with exponential forgetting. Grows by one sum a measurement, whatever its number of batches."""
 
-    __slots__ = ("_n", "_time", "_x", "_xx", "_xy", "_y")
+    __slots__ = ("_cxx", "_cxy", "_layout", "_n", "_time", "_weight", "_x", "_y")
 
     def __init__(self) -> None:
         self._time: float | None = None
-        self._n = self._x = self._y = self._xx = self._xy = 0.0
+        self._layout: object = None
+        # Weight and means of the layout in force; weight and centred sums over all of them.
+        self._n = self._x = self._y = 0.0
+        self._weight = self._cxx = self._cxy = 0.0
 
-    def add(self, *, time: float, batches: int, rows: float, busy_s: float, executors: int) -> None:
-        """Take in the batches of one measurement: how many, their rows, seconds and executors. time: epoch seconds."""
+    def add(
+        self, *, time: float, batches: int, rows: float, busy_s: float, executors: int, layout: object = None
+    ) -> None:
+        """Take in the batches of one measurement: how many, their rows, seconds and executors. time: epoch seconds.
+        layout: what the overhead belongs to; anything that can be compared."""
         if batches <= 0 or executors <= 0:
             return
         keep = 1.0 if self._time is None else math.exp(-max(time - self._time, 0.0) / FORGET_S)
         self._time = time
-        x, y = rows / batches / executors, busy_s / batches
-        self._n = keep * self._n + batches
-        self._x = keep * self._x + batches * x
-        self._y = keep * self._y + batches * y
-        self._xx = keep * self._xx + batches * x * x
-        self._xy = keep * self._xy + batches * x * y
+        if layout != self._layout:
+            self._layout, self._n, self._x, self._y = layout, 0.0, 0.0, 0.0
+        before = keep * self._n
+        self._n = before + batches
+        share = batches / self._n
+        dx, dy = rows / batches / executors - self._x, busy_s / batches - self._y
+        self._x += share * dx
+        self._y += share * dy
+        self._weight = keep * self._weight + batches
+        self._cxx = keep * self._cxx + before * share * dx * dx
+        self._cxy = keep * self._cxy + before * share * dx * dy
 
     def capacity(self) -> float | None:
         """Rows/s that one executor processes beside the overhead; None while batches are too few or too alike."""
         if self._n < FEWEST:
             return None
-        x, y = self._x / self._n, self._y / self._n
-        variance = self._xx / self._n - x * x
+        x, y = self._x, self._y
+        variance = self._cxx / self._weight
         if x <= 0 or variance < (LEAST_SPREAD * x) ** 2:
             return None
-        slope = (self._xy / self._n - x * y) / variance
+        slope = self._cxy / self._cxx
         # A line that leaves a negative overhead, or falls, describes no batch.
         return 1 / slope if slope > 0 and y >= slope * x else None
+
+    def estimate(self) -> Cost | None:
+        """The best guess at any time, None before the first batch with rows: what is not known is assumed, and the
+        assumption fades as batches come to differ."""
+        x, y = self._x, self._y
+        if x <= 0 or y <= 0:
+            return None
+        doubt = FEWEST * (DOUBT * x) ** 2
+        slope = (self._cxy + doubt * (1 - USUAL_OVERHEAD) * y / x) / (self._cxx + doubt)
+        slope = min(max(slope, LEAST_SLOPE * y / x), y / x)
+        return Cost(y - slope * x, 1 / slope)

@@ -59,6 +59,7 @@ class Controller:
             self.window.add(measurement, latency_target_ms=self.job.objectives.latency_target_ms)
             if measurement.out_of_memory and measurement.applied is not None:
                 self.raise_memory_floor(relief_mib(measurement.applied.memory_mib))
+        self.window.hear(signal)
         evaluation = evaluate(job=self.job, window=self.window, history=self.history, signal=signal, now=now)
         decision = decide(self.job, evaluation, self.policy, fallback=self.fallback, meta=self.meta)
         return evaluation, decision

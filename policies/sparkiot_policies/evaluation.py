@@ -7,12 +7,14 @@ from math import isfinite
 from operator import attrgetter
 from typing import Any
 
-from .batch_cost import BatchCost
+from .batch_cost import BatchCost, Cost
+from .forecast import JUDGE_S
 from .history import History
 from .job import Job
 from .measurement import Batch, EdgeSignal, Measurement
 from .objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from .observation import Observation
+from .outlook import outlook
 
 SECONDS_PER_DAY = 86400.0
 WARM_UP_S = 60.0
@@ -26,6 +28,8 @@ class Context:
     rate_mean: messages/s. rate_spread: standard deviation over mean. latency_ratio: latency over its target.
     attainment: share of batches within the objective. budget_burn: cost rate over the budget; over the cost of the
     largest allowed allocation where the job states no budget.
+    Version 2 adds what is asked now, as objectives may shift by the clock. quantile: share of batches that must be
+    within the objective. budgeted: 1 where the job states a budget, else 0. recent: attainment in the metrics window.
     """
 
     rate_mean: float | None
@@ -33,6 +37,9 @@ class Context:
     latency_ratio: float | None
     attainment: float | None
     budget_burn: float | None
+    quantile: float | None = None
+    budgeted: float | None = None
+    recent: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,7 @@ class Window:
         self._batches = 0
         self._met = 0
         self._newest: tuple[Batch, ...] = ()
+        self._signals: deque[EdgeSignal] = deque()
         self._cost = BatchCost()
         self.capacity: float | None = None
 
@@ -109,6 +117,25 @@ class Window:
         self.capacity = self._capacity() or self.capacity
         self._learn_cost(measurement, *self._sums[-1])
 
+    def hear(self, signal: EdgeSignal | None) -> None:
+        """Take an edge's newest signal in; one that was heard before, or that predicts no number, is ignored."""
+        if signal is None or not isfinite(signal.predicted_rate):
+            return
+        if not self._signals or signal.time > self._signals[-1].time:
+            self._signals.append(signal)
+        while self._signals[0].time < self._signals[-1].time - JUDGE_S:
+            self._signals.popleft()
+
+    @property
+    def signals(self) -> list[EdgeSignal]:
+        """Those of the last minutes, oldest first."""
+        return list(self._signals)
+
+    @property
+    def cost(self) -> Cost | None:
+        """The best guess at what a batch costs; None before the first one."""
+        return self._cost.estimate()
+
     @property
     def last(self) -> Measurement | None:
         return self._measurements[-1] if self._measurements else None
@@ -117,6 +144,11 @@ class Window:
     def attainment(self) -> float | None:
         """Share of batches within the objective; None before the first batch."""
         return self._met / self._batches if self._batches else None
+
+    def recent(self, latency_target_ms: float) -> float | None:
+        """Share of the metrics window's batches within a target; None without a batch."""
+        met = [b.latency_ms <= latency_target_ms for m in self._measurements for b in m.batches]
+        return sum(met) / len(met) if met else None
 
     @property
     def last_batch(self) -> Batch | None:
@@ -166,7 +198,10 @@ class Window:
         fresh JVM compiles its code, when batches take many times longer than ever after."""
         warm = m.uptime_s is None or m.uptime_s >= WARM_UP_S
         if warm and m.running and not m.pending and m.applied is not None and m.running == m.applied.executors:
-            self._cost.add(time=m.time, batches=len(m.batches), rows=rows, busy_s=busy_s, executors=m.running)
+            layout = m.applied.memory_mib, m.applied.tier, m.applied.compression
+            self._cost.add(
+                time=m.time, batches=len(m.batches), rows=rows, busy_s=busy_s, executors=m.running, layout=layout
+            )
 
     def _capacity(self) -> float | None:
         """True processing rate of one executor: rows over busy executor-seconds (DS2, OSDI 2018)."""
@@ -193,7 +228,7 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
     )
     latency = window.latency_ms(job.objectives.quantile)
     observation = _observation(
-        job, window, last, signal=signal if fresh else None, latency=latency, weights=weights, now=now
+        job, window, last, history, signal=signal if fresh else None, latency=latency, weights=weights, now=now
     )
     return Evaluation(
         now=now,
@@ -229,6 +264,7 @@ def _observation(
     job: Job,
     window: Window,
     last: Measurement,
+    history: History,
     *,
     signal: EdgeSignal | None,
     latency: float | None,
@@ -275,6 +311,17 @@ def _observation(
         hour_sin=math.sin(angle),
         hour_cos=math.cos(angle),
         attainment=window.attainment,
+        **outlook(
+            job,
+            history,
+            last,
+            cost=window.cost,
+            rates=rates,
+            batch=last_batch,
+            signal=signal,
+            signals=window.signals,
+            now=now,
+        ),
     )
 
 
@@ -293,6 +340,9 @@ def _context(job: Job, window: Window, last: Measurement, latency: float | None)
         latency_ratio=_ratio(latency, job.objectives.latency_target_ms),
         attainment=window.attainment,
         budget_burn=_ratio(last.cost_per_hour, ceiling),
+        quantile=job.objectives.quantile,
+        budgeted=float(job.objectives.budget_per_hour is not None),
+        recent=window.recent(job.objectives.latency_target_ms),
     )
 
 

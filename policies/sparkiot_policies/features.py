@@ -15,18 +15,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 """A number that is neither NaN nor infinite."""
 Floats = npt.NDArray[np.float32]
+LEAST = 0.01
+"""Below it a logarithm sees no difference: a hundredth of an executor, a GiB or a second."""
 
 
 class Feature(BaseModel):
     """One input of a network: ``clip(transform(x) * scale + offset, low, high)`` of one element ``x``.
 
-    transform: ``log1p`` is ``log(1 + max(x, 0))``, for quantities that span decades. low, high: None does not clip.
+    transform: ``log1p`` is ``log(1 + max(x, 0))``, for quantities that span decades; ``log`` is ``log(max(x, LEAST))``,
+    for those whose ratios matter however small they are. low, high: None does not clip.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     element: str
-    transform: Literal["linear", "log1p"] = "linear"
+    transform: Literal["linear", "log1p", "log"] = "linear"
     scale: Finite
     offset: Finite = 0.0
     low: Finite | None = None
@@ -50,6 +53,8 @@ class Features:
     features: tuple[Feature, ...] = ()
     index: npt.NDArray[np.int64] = field(init=False, repr=False, compare=False)
     is_log: npt.NDArray[np.bool_] = field(init=False, repr=False, compare=False)
+    shift: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    least: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
     scale: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
     offset: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
     low: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
@@ -60,7 +65,9 @@ class Features:
             raise ValueError(f"features name unknown elements: {', '.join(unknown)}; known: {', '.join(self.elements)}")
         columns: dict[str, npt.NDArray[Any]] = {
             "index": np.array([self.elements.index(f.element) for f in self.features], dtype=np.int64),
-            "is_log": np.array([f.transform == "log1p" for f in self.features], dtype=np.bool_),
+            "is_log": np.array([f.transform != "linear" for f in self.features], dtype=np.bool_),
+            "shift": np.array([float(f.transform == "log1p") for f in self.features], dtype=np.float64),
+            "least": np.array([LEAST if f.transform == "log" else 0.0 for f in self.features], dtype=np.float64),
             "scale": np.array([f.scale for f in self.features], dtype=np.float64),
             "offset": np.array([f.offset for f in self.features], dtype=np.float64),
             "low": np.array([-np.inf if f.low is None else f.low for f in self.features], dtype=np.float64),
@@ -88,5 +95,7 @@ class Features:
         if not self.features:
             return raw
         x = raw[..., self.index].astype(np.float64)
-        x = np.where(self.is_log, np.log(np.maximum(x, 0.0) + 1.0), x)
+        # Where nothing is logarithmic the argument may be 0; its logarithm is not taken then.
+        argument = np.where(self.is_log, np.maximum(x, self.least) + self.shift, 1.0)
+        x = np.where(self.is_log, np.log(argument), x)
         return np.clip(x * self.scale + self.offset, self.low, self.high).astype(np.float32)

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from .allocation import ACTION_SIZES
 from .features import Features
 from .mlp import Activation, Mlp
+from .options import ROUNDING, ExecutorOptions
 
 Kind = Literal["ppo", "td3"]
 
@@ -37,11 +38,13 @@ ALLOWED_OPERATORS = frozenset(
         "Add",
         "ArgMax",
         "Cast",
+        "Ceil",
         "Clip",
         "Concat",
         "Div",
         "Elu",
         "Gather",
+        "GatherElements",
         "Gemm",
         "Identity",
         "LeakyRelu",
@@ -84,8 +87,11 @@ class _Builder:
         return name
 
 
-def build(*, kind: Kind, network: Mlp, features: Features) -> bytes:
-    """The serialised graph of a network over raw inputs. Raises ValueError when their sizes do not fit."""
+def build(*, kind: Kind, network: Mlp, features: Features, options: ExecutorOptions | None = None) -> bytes:
+    """The serialised graph of a network over raw inputs. Raises ValueError when their sizes do not fit.
+
+    options: what the first part of a policy's action chooses from; None where it is the count itself.
+    """
     expected = sum(ACTION_SIZES) if kind == "ppo" else OUTPUTS["td3"][0][2]
     if network.inputs != features.size or network.outputs != expected:
         raise ValueError(
@@ -95,7 +101,7 @@ def build(*, kind: Kind, network: Mlp, features: Features) -> bytes:
     builder = _Builder()
     x = _layers(builder, network, _features(builder, features))
     if kind == "ppo":
-        _actions(builder, x)
+        _actions(builder, x, options)
     else:
         _weights(builder, x)
     graph = helper.make_graph(
@@ -118,8 +124,12 @@ def _features(b: _Builder, features: Features) -> str:
     x = b.node("Gather", INPUT, b.constant(features.index, np.int64), axis=1)
     x = b.node("Cast", x, to=TensorProto.DOUBLE)
     if features.is_log.any():
-        shifted = b.node("Add", b.node("Max", x, b.constant(0, np.float64)), b.constant(1, np.float64))
-        x = b.node("Where", b.constant(features.is_log, np.bool_), b.node("Log", shifted), x)
+        logarithmic = b.constant(features.is_log, np.bool_)
+        shifted = b.node(
+            "Add", b.node("Max", x, b.constant(features.least, np.float64)), b.constant(features.shift, np.float64)
+        )
+        argument = b.node("Where", logarithmic, shifted, b.constant(1, np.float64))
+        x = b.node("Where", logarithmic, b.node("Log", argument), x)
     x = b.node("Mul", x, b.constant(features.scale, np.float64))
     x = b.node("Add", x, b.constant(features.offset, np.float64))
     x = b.node("Max", x, b.constant(_finite(features.low), np.float64))
@@ -155,11 +165,23 @@ def _activation(b: _Builder, activation: Activation, x: str) -> str:
             return b.node(activation.value, x)
 
 
-def _actions(b: _Builder, x: str) -> None:
+def _actions(b: _Builder, x: str, options: ExecutorOptions | None) -> None:
     b.node("Identity", x, output="logits")
     parts = [f"logits{i}" for i in range(len(ACTION_SIZES))]
     b.nodes.append(helper.make_node("Split", [x, b.constant(ACTION_SIZES, np.int64)], parts, axis=1))
-    b.node("Concat", *(b.node("ArgMax", part, axis=1) for part in parts), axis=1, output="action")
+    chosen = [b.node("ArgMax", part, axis=1) for part in parts]
+    if options and options.options:
+        chosen[0] = b.node("GatherElements", _counts(b, options), chosen[0], axis=1)
+    b.node("Concat", *chosen, axis=1, output="action")
+
+
+def _counts(b: _Builder, options: ExecutorOptions) -> str:
+    """``ExecutorOptions.counts`` as nodes."""
+    x = b.node("Cast", b.node("Gather", INPUT, b.constant(options.index, np.int64), axis=1), to=TensorProto.DOUBLE)
+    x = b.node("Mul", x, b.constant(options.factors, np.float64))
+    x = b.node("Ceil", b.node("Sub", x, b.constant(ROUNDING, np.float64)))
+    x = b.node("Min", b.node("Max", x, b.constant(1, np.float64)), b.constant(ACTION_SIZES[0], np.float64))
+    return b.node("Sub", b.node("Cast", x, to=TensorProto.INT64), b.constant(1, np.int64))
 
 
 def _weights(b: _Builder, x: str) -> None:

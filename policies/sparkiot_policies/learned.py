@@ -28,7 +28,7 @@ class _Inputs:
     """Turns the elements that a graph really uses into its input; the unused ones are 0 there and need not be known."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self.names = manifest.inputs.used
+        self.names = manifest.used
         self._getter = attrgetter(*self.names)
         self._single = len(self.names) == 1
         self._size = len(manifest.elements)
@@ -65,7 +65,7 @@ class LearnedPolicy:
         return self._identity
 
     def needs(self) -> tuple[str, ...]:
-        """The elements that the graph uses: its features' ones, or all of its observation schema."""
+        """The elements that the graph uses: those of its features and options, or all of its observation schema."""
         return self._inputs.names
 
     def unfamiliar(self, evaluation: Evaluation) -> tuple[str, ...]:

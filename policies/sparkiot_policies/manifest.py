@@ -14,6 +14,7 @@ from .features import Feature, Features, Finite
 from .graph import OUTPUTS, Kind
 from .mlp import Activation
 from .observation import names
+from .options import ExecutorOption, ExecutorOptions
 
 GRAPH_FILE: Final = "policy.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -22,8 +23,11 @@ NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
-CONTEXT_ELEMENTS = tuple(f.name for f in fields(Context))
-"""The meta-controller's inputs, in the order of ``Context``."""
+_CONTEXT = tuple(f.name for f in fields(Context))
+CONTEXTS: Mapping[int, tuple[str, ...]] = {1: _CONTEXT[:5], 2: _CONTEXT}
+"""The meta-controller's inputs by version of the context, in the order of ``Context``; a later version appends."""
+CONTEXT_ELEMENTS = CONTEXTS[1]
+"""Of the version that is taken where nobody names one."""
 
 
 class Range(BaseModel):
@@ -51,6 +55,7 @@ class Manifest(BaseModel):
 
     manifest_version: of this format. observation_schema, context_schema: which numbers the graph takes; the one that
     fits the kind is set. action_sizes: of the policy's MultiDiscrete space; empty for a meta-controller.
+    executors: what the first part of the action chooses from; empty where it is the count itself, and not written then.
     ranges: what training saw, for out-of-distribution detection. training: how it was trained or where it came from.
     scores: what it reached. files: digests of the other files. digest: of all the above.
     """
@@ -60,10 +65,11 @@ class Manifest(BaseModel):
     manifest_version: Literal[1] = 1
     name: str = Field(pattern=NAME_PATTERN)
     kind: Kind
-    observation_schema: Literal[1, 2] | None = None
-    context_schema: Literal[1] | None = None
+    observation_schema: Literal[1, 2, 3] | None = None
+    context_schema: Literal[1, 2] | None = None
     action_sizes: tuple[int, ...]
     features: tuple[Feature, ...] = ()
+    executors: tuple[ExecutorOption, ...] = ()
     ranges: dict[str, Range] = Field(default_factory=dict)
     network: Network
     training: dict[str, JsonValue] = Field(default_factory=dict)
@@ -86,6 +92,9 @@ class Manifest(BaseModel):
             )
         if unknown := set(self.ranges) - set(self.inputs.elements):
             raise ValueError(f"ranges name unknown elements: {', '.join(sorted(unknown))}")
+        if self.executors and not policy:
+            raise ValueError("executors are a policy's; kind td3 has none")
+        _ = self.options
         if GRAPH_FILE not in self.files:
             raise ValueError(f"files lack {GRAPH_FILE}")
         return self
@@ -93,12 +102,30 @@ class Manifest(BaseModel):
     @property
     def elements(self) -> tuple[str, ...]:
         """Names of the graph's inputs, in order."""
-        return CONTEXT_ELEMENTS if self.observation_schema is None else names(self.observation_schema)
+        if self.context_schema is not None:
+            return CONTEXTS[self.context_schema]
+        return names(self.observation_schema or 1)
 
     @property
     def inputs(self) -> Features:
         """The features over the graph's inputs."""
         return Features(self.elements, self.features)
+
+    @property
+    def options(self) -> ExecutorOptions:
+        """What the first part of the action chooses from, over the graph's inputs."""
+        return ExecutorOptions(self.elements, self.executors)
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Names of the elements that the graph depends on, in the inputs' order."""
+        named = {*self.inputs.used, *self.options.used}
+        return tuple(e for e in self.elements if e in named)
+
+    def content(self) -> dict[str, JsonValue]:
+        """All but the digest, as the file holds it."""
+        absent = set() if self.executors else {"executors"}
+        return self.model_dump(mode="json", exclude={"digest", *absent})
 
     @property
     def schema_name(self) -> str:
@@ -107,7 +134,7 @@ class Manifest(BaseModel):
 
     def computed_digest(self) -> str:
         """``sha256:…`` over the canonical JSON of everything but the digest itself."""
-        return digest_of_manifest(self.model_dump(mode="json", exclude={"digest"}))
+        return digest_of_manifest(self.content())
 
 
 def digest(data: bytes) -> str:
@@ -128,4 +155,5 @@ def seal(content: Mapping[str, JsonValue]) -> Manifest:
 
 def to_json(manifest: Manifest) -> str:
     """The manifest as the file holds it."""
-    return json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    content = {**manifest.content(), "digest": manifest.digest}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

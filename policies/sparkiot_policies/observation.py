@@ -71,6 +71,27 @@ class Observation:
     hour_sin: float | None = element("-", 1, "sine of the time of day", low=-1.0)
     hour_cos: float | None = element("-", 1, "cosine of the time of day", low=-1.0)
     attainment: float | None = element("share", 1, "share of batches within the objective in the SLO window")
+    # version 3: what the load needs by the measured cost of a batch, and what the envelope keeps anyway
+    required: float | None = element("executors", 100, "executors that the load now needs to meet the objective")
+    required_ahead: float | None = element("executors", 100, "executors that the forecast load needs")
+    required_next: float | None = element("executors", 100, "the higher of the two before")
+    required_peak: float | None = element("executors", 100, "executors for the highest load of the metrics window")
+    forecast_known: float | None = element(
+        "0 or 1", 1, "there is a fresh edge signal, and signals do not scatter too much to be believed"
+    )
+    forecast_noise: float | None = element("ratio", 1, "standard deviation of one signal over its mean")
+    forecast_support: float | None = element(
+        "share", 1, "share of the last minute's signals that agree with the newest"
+    )
+    burst_probability: float | None = element("-", 1, "probability of a burst that the edge states")
+    rate_noise: float | None = element("ratio", 1, "standard deviation of the rate from one look to the next")
+    in_force: float | None = element("executors", 100, "executors asked for and not taken back")
+    floor: float | None = element("executors", 100, "executors that scale-down stabilisation keeps now")
+    overhead: float | None = element("share", 1, "fixed cost of a batch over the time that it may take")
+    working_set: float | None = element("GiB", 64, "memory in use by the load of one required executor")
+    shuffle_per_executor: float | None = element("MB/s", 1000, "raw shuffle data of one busy executor")
+    lateness: float | None = element("ratio", 10, "latency of the newest batch over its target")
+    interval: float | None = element("s", 600, "time between two decisions")
 
     def vector(self, version: int) -> Vector:
         """The elements of a version as float32, shape (``size(version)``,).
@@ -97,7 +118,7 @@ class Observation:
 
 
 ELEMENTS: tuple[Element, ...] = tuple(Element(f.name, **f.metadata) for f in dataclasses.fields(Observation))
-SIZES: Mapping[int, int] = {1: 13, 2: len(ELEMENTS)}
+SIZES: Mapping[int, int] = {1: 13, 2: 31, 3: len(ELEMENTS)}
 _NAMES = {version: tuple(e.name for e in ELEMENTS[:size]) for version, size in SIZES.items()}
 _GETTERS = {version: attrgetter(*names) for version, names in _NAMES.items()}
 

@@ -17,6 +17,7 @@ from .graph import MIN_WEIGHT, Kind
 from .inference import Session
 from .mlp import Doubles, Mlp
 from .observation import ELEMENTS
+from .options import ExecutorOptions
 
 UNIT = 2.0**-24
 """Relative rounding error of one single-precision operation."""
@@ -33,6 +34,9 @@ CONTEXT_BOUNDS = {
     "latency_ratio": (0.0, 10.0),
     "attainment": (0.0, 1.0),
     "budget_burn": (0.0, 2.0),
+    "quantile": (0.0, 1.0),
+    "budgeted": (0.0, 1.0),
+    "recent": (0.0, 1.0),
 }
 BOUNDS = {e.name: (e.low, e.high) for e in ELEMENTS} | CONTEXT_BOUNDS
 
@@ -51,7 +55,16 @@ class Proof:
     difference: float
 
 
-def prove(session: Session, *, kind: Kind, network: Mlp, features: Features, samples: int, seed: int) -> Proof:
+def prove(
+    session: Session,
+    *,
+    kind: Kind,
+    network: Mlp,
+    features: Features,
+    options: ExecutorOptions | None = None,
+    samples: int,
+    seed: int,
+) -> Proof:
     """Compare on ``samples`` observations drawn uniformly from their bounds, and on the bounds' corners.
 
     Raises ArtifactError when any differs by more than rounding.
@@ -62,7 +75,8 @@ def prove(session: Session, *, kind: Kind, network: Mlp, features: Features, sam
     if kind == "ppo":
         action, logits = session.run(["action", "logits"], x)
         difference = _compare(logits, expected, tolerance, x)
-        return Proof(len(x), seed, _ties(action, expected, tolerance, x), difference)
+        chosen = _chosen(action, logits, options, x)
+        return Proof(len(x), seed, _ties(chosen, expected, tolerance, x), difference)
     (weights,) = session.run(["weights"], x)
     raw = (np.tanh(expected) + 1) / 2 + MIN_WEIGHT
     total = raw.sum(axis=1, keepdims=True)
@@ -104,6 +118,23 @@ def _compare(
             f" by {difference[row].max():.3g}, where rounding explains {tolerance[row].max():.3g}"
         )
     return float(difference.max())
+
+
+def _chosen(
+    action: npt.NDArray[np.int64],
+    logits: npt.NDArray[np.float32],
+    options: ExecutorOptions | None,
+    x: npt.NDArray[np.float32],
+) -> npt.NDArray[np.int64]:
+    """What the graph chose in each part, once its executors are proved to be what that choice stands for."""
+    if options is None or not options.options:
+        return action
+    chosen = action.copy()
+    chosen[:, 0] = logits[:, : ACTION_SIZES[0]].argmax(axis=1)
+    if (wrong := (options.apply(x, chosen) != action).any(axis=1)).any():
+        row = int(np.argmax(wrong))
+        raise ArtifactError(f"the converted graph's executors are not its option's at observation {x[row].tolist()}")
+    return chosen
 
 
 def _ties(action: npt.NDArray[np.int64], logits: Doubles, tolerance: Doubles, x: npt.NDArray[np.float32]) -> int:

@@ -23,9 +23,10 @@ from .errors import ArtifactError
 from .features import Feature, Features
 from .graph import OUTPUTS, Kind, build
 from .inference import Session
-from .manifest import CONTEXT_ELEMENTS, Manifest, Range, digest
+from .manifest import CONTEXTS, Manifest, Range, digest
 from .mlp import Activation, Mlp
 from .observation import ELEMENTS, names
+from .options import ExecutorOption, ExecutorOptions
 from .proof import Proof, prove
 from .sb3_layers import kind_of, layers_of
 from .torch_weights import read_tensors
@@ -79,7 +80,9 @@ def import_sb3(
     *,
     name: str,
     observation_schema: int = 1,
+    context_schema: int = 1,
     features: Sequence[Feature] = (),
+    executors: Sequence[ExecutorOption] = (),
     ranges: Mapping[str, Range] | None = None,
     training: Mapping[str, JsonValue] | None = None,
     scores: Mapping[str, JsonValue] | None = None,
@@ -87,14 +90,16 @@ def import_sb3(
 ) -> Imported:
     """Convert an archive, prove the conversion on 10,000 random observations drawn with ``seed``, and write it.
 
-    observation_schema: what a PPO policy was trained on; a TD3 meta-controller always takes the context.
+    observation_schema: what a PPO policy was trained on. context_schema: what a TD3 meta-controller was.
     features: what the archive's network takes, from raw elements; none when it was trained on the raw elements.
+    executors: what the first part of the archive's action chooses from; none when it is the count.
     ranges: None takes the bounds of the archive's observation space, or of the schema where it has none.
     Raises ArtifactError that names the file and the reason; then nothing was written.
     """
     model = read_sb3(path)
-    elements = names(observation_schema) if model.kind == "ppo" else CONTEXT_ELEMENTS
+    elements = names(observation_schema) if model.kind == "ppo" else CONTEXTS[context_schema]
     inputs = Features(elements, tuple(features))
+    options = ExecutorOptions(elements, tuple(executors))
     if model.network.inputs != inputs.size:
         schema = f"observation schema {observation_schema}" if model.kind == "ppo" else "the context"
         raise ArtifactError(
@@ -102,12 +107,18 @@ def import_sb3(
             f" {'give' if features else 'has'} {inputs.size}"
         )
     try:
-        graph = build(kind=model.kind, network=model.network, features=inputs)
+        graph = build(kind=model.kind, network=model.network, features=inputs, options=options)
     except ValueError as e:
         raise ArtifactError(f"{path}: {e}") from e
     try:
         proof = prove(
-            Session(graph), kind=model.kind, network=model.network, features=inputs, samples=PROOF_SAMPLES, seed=seed
+            Session(graph),
+            kind=model.kind,
+            network=model.network,
+            features=inputs,
+            options=options,
+            samples=PROOF_SAMPLES,
+            seed=seed,
         )
     except ArtifactError as e:
         raise ArtifactError(f"{path}: {e}") from e
@@ -124,7 +135,9 @@ def import_sb3(
         kind=model.kind,
         weights=model.network,
         observation_schema=observation_schema,
+        context_schema=context_schema,
         features=features,
+        executors=executors,
         ranges=_ranges(model, elements, raw=not features) if ranges is None else ranges,
         training={**source, **(training or {})},
         scores=scores,

@@ -15,11 +15,12 @@ from sparkiot_policies.history import History
 from sparkiot_policies.job import Job
 from sparkiot_policies.observation import ELEMENTS, Observation, names
 
+from .randomisation import Randomisation
 from .reward import reference_per_hour, reward
-from .setting import Randomisation, Setting
+from .setting import Setting
 from .simulated import SimulatedJob
 
-SCHEMA = 2
+SCHEMA = 3
 LOW = np.array([e.low for e in ELEMENTS], dtype=np.float32)
 HIGH = np.array([e.high for e in ELEMENTS], dtype=np.float32)
 
@@ -47,7 +48,7 @@ class Proposed:
 class ClusterEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
     """One job on the cluster model; a step is one decision interval.
 
-    Observation: version 2, raw units, clipped to the bounds of its elements; a missing element keeps its last value.
+    Observation: version 3, raw units, clipped to the bounds of its elements; a missing element keeps its last value.
     Action: MultiDiscrete([20, 8, 4, 3]), which passes through the safety envelope as a live policy's proposal does.
     Reward: see ``reward.py``. An episode is truncated when its setting's duration is over.
 
@@ -110,6 +111,7 @@ class ClusterEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
             interval_s=setting.job.interval_s,
             reference=self._reference,
             target_ms=setting.job.objectives.latency_target_ms,
+            blind=not self._evaluation.observation.forecast_known,
         )
         over = self._now + setting.job.interval_s > setting.start + setting.duration_s
         info = {"dollars": dollars, "batches": self._measurement.batches, "allocation": decision.allocation}
@@ -123,12 +125,10 @@ class ClusterEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
         self._measurement = simulated.measure()
         window = self._controller.window
         window.add(self._measurement, latency_target_ms=job.objectives.latency_target_ms)
+        signal = simulated.signal()
+        window.hear(signal)
         self._evaluation = evaluate(
-            job=job,
-            window=window,
-            history=self._controller.history,
-            signal=simulated.signal(),
-            now=self._now,
+            job=job, window=window, history=self._controller.history, signal=signal, now=self._now
         )
         self._see(self._evaluation.observation)
 

@@ -93,6 +93,7 @@ class Cluster:
         self._state_rate = workload.rate_at(start)
         self._carried = backlog
         self._oldest = self._taken_until = start
+        self._taken = workload.until(start)
         self._trigger = start + profile.trigger_interval_s
         self._available = start
         self._running: RunningBatch | None = None
@@ -117,7 +118,7 @@ class Cluster:
     @property
     def backlog(self) -> float:
         """Rows that arrived and are not in a batch."""
-        return self._carried + self.workload.arrivals(self._taken_until, self.now)
+        return self._carried + self.workload.between(self._taken, self.workload.until(self.now))
 
     @property
     def state_mib(self) -> float:
@@ -157,7 +158,7 @@ class Cluster:
         while True:
             running, pool_event = self._running, self.pool.next_event
             work_event = running.end if running else self._next_start()
-            event = min(work_event, pool_event)
+            event = work_event if work_event < pool_event else pool_event
             if event > now:
                 break
             self.now = event
@@ -190,7 +191,8 @@ class Cluster:
 
     def _begin(self) -> None:
         now, since = self.now, self._taken_until
-        arrived = self.workload.arrivals(since, now)
+        taken_before, self._taken = self._taken, self.workload.until(now)
+        arrived = self.workload.between(taken_before, self._taken)
         rows = self._carried + arrived
         interval = self.profile.trigger_interval_s
         self._trigger = self._start + interval * (math.floor((now - self._start) / interval + 1e-9) + 1)

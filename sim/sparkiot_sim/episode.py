@@ -1,5 +1,6 @@
 """One job's whole life in virtual time, through the same controller that decides for a live job."""
 
+from collections import deque
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from sparkiot_policies.decision import Decision
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.history import History
 from sparkiot_policies.job import Job, Mode
-from sparkiot_policies.measurement import Batch, Measurement
+from sparkiot_policies.measurement import Batch, EdgeSignal, Measurement
 from sparkiot_policies.policy import MetaController, Policy
 
 from .simulated import SimulatedJob
@@ -30,6 +31,7 @@ class Summary:
     slo_attainment: float
     violations_percent: float
     cost_dollars: float
+    latency_mean_ms: float
     latency_p50_ms: float
     latency_p95_ms: float
     latency_p99_ms: float
@@ -87,9 +89,12 @@ def run_episode(
     meta: MetaController | None = None,
     duration_s: float,
     start: float,
+    delay: int = 0,
 ) -> Episode:
     """Run a simulated job under a policy for ``duration_s`` seconds from ``start`` (epoch seconds).
 
+    delay: decision intervals by which measurements and edge signals reach the controller late; until the first has
+    come, it decides without.
     Raises ValueError when the simulated job does not stand at ``start``.
     """
     if simulated.now != start:
@@ -98,11 +103,14 @@ def run_episode(
         job, policy=policy, fallback=fallback, meta=meta, history=History(since=start, allocation=simulated.allocation)
     )
     cycles = []
+    on_the_way: deque[tuple[Measurement, EdgeSignal | None]] = deque()
     for number in range(1, int(duration_s // job.interval_s) + 1):
         now = start + number * job.interval_s
         simulated.advance(now)
         measurement = simulated.measure()
-        evaluation, decision = controller.step(measurement, signal=simulated.signal(), now=now)
+        on_the_way.append((measurement, simulated.signal()))
+        seen, signal = on_the_way.popleft() if len(on_the_way) > delay else (None, None)
+        evaluation, decision = controller.step(seen, signal=signal, now=now)
         controller.accept(evaluation, decision)
         if job.mode is not Mode.ADVISE:
             simulated.apply(decision.allocation)
@@ -120,6 +128,7 @@ def _summary(job: Job, simulated: SimulatedJob, cycles: list[Cycle]) -> Summary:
         slo_attainment=attainment,
         violations_percent=100 * (1 - attainment),
         cost_dollars=simulated.cost_dollars,
+        latency_mean_ms=float(np.mean(latencies)) if batches else float("nan"),
         latency_p50_ms=float(p50),
         latency_p95_ms=float(p95),
         latency_p99_ms=float(p99),

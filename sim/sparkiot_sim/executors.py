@@ -11,9 +11,12 @@ from .calibration import Preset
 class ExecutorPool:
     """Executors by state. Time never goes back; ``next_event`` says when the pool changes by itself.
 
-    running: registered, as the times at which each will be lost. pending: (ready, requested), requested and not yet
-    registered. leaving: ends of those being decommissioned. All in epoch seconds.
+    _running: registered, as the times at which each will be lost. _pending: (ready, requested), requested and not yet
+    registered. _leaving: ends of those being decommissioned. All in epoch seconds. running: how many are registered; a
+    plain number, as every batch asks for it.
     """
+
+    running: int
 
     def __init__(self, *, count: int, preset: Preset, rng: np.random.Generator, now: float) -> None:
         self._startup_s = preset.startup_s.value
@@ -31,10 +34,6 @@ class ExecutorPool:
         self._schedule()
 
     @property
-    def running(self) -> int:
-        return len(self._running)
-
-    @property
     def pending(self) -> int:
         return len(self._pending)
 
@@ -45,13 +44,13 @@ class ExecutorPool:
     def scale(self, count: int, now: float) -> None:
         """Request or decommission executors so that ``count`` are left; those that have not registered go first."""
         self.wanted = count
-        while self.running + self.pending > count:
+        while len(self._running) + len(self._pending) > count:
             if self._pending:
                 self._pending.pop()
             else:
                 self._running.pop()
             self._leaving.append(now + self._decommission_s)
-        self._request(count - self.running - self.pending, now)
+        self._request(count - len(self._running) - len(self._pending), now)
         self._schedule()
 
     def restart(self, ready: float, now: float) -> None:
@@ -81,7 +80,7 @@ class ExecutorPool:
         while self._running and self._running[0] <= now:
             self._running.pop(0)
             lost += 1
-        self._request(self.wanted - self.running - self.pending, now)
+        self._request(self.wanted - len(self._running) - len(self._pending), now)
         self._schedule()
         return lost
 
@@ -98,6 +97,7 @@ class ExecutorPool:
         return registered + self._rng.exponential(self._mean_life_s)
 
     def _schedule(self) -> None:
+        self.running = len(self._running)
         self.next_event = min(
             self._running[0] if self._running else math.inf,
             self._pending[0][0] if self._pending else math.inf,

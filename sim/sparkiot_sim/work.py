@@ -1,6 +1,6 @@
 """How long one micro-batch takes: fixed cost, rows over effective parallelism, memory pressure, shuffle."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sparkiot_policies.allocation import Allocation
 
@@ -12,9 +12,8 @@ BYTES_PER_MIB = 2**20
 BYTES_PER_GIB = 2**30
 
 
-@dataclass(frozen=True, slots=True)
-class BatchWork:
-    """What one micro-batch costs.
+class BatchWork(NamedTuple):
+    """What one micro-batch costs. A tuple, as one is made for every batch.
 
     duration_s: of the whole batch. cpu_s: of it, the seconds in which executors compute, serialise what spills, or
     collect garbage. pressure: working set over usable memory of an executor. shuffle_gib: compressed bytes written.

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Mark = tuple[float, float]
+"""A point of a load: cycles, and messages of the cycle under way."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,8 +78,18 @@ class Workload:
 
     def arrivals(self, start: float, end: float) -> float:
         """Messages that arrive in [start, end), epoch seconds: the exact integral of the rate."""
-        (cycle, part), (last_cycle, last_part) = self._until(start), self._until(end)
+        return self.between(self.until(start), self.until(end))
+
+    def between(self, start: Mark, end: Mark) -> float:
+        """Messages between two marks: for who asks for one stretch after another, and need not find its start again."""
+        (cycle, part), (last_cycle, last_part) = start, end
         return (last_cycle - cycle) * self._total + last_part - part
+
+    def until(self, time: float) -> Mark:
+        """The mark of a time: whole cycles before it, and messages of the cycle under way."""
+        cycle, phase = divmod(time - self._start, self._duration)
+        index = bisect_right(self._offsets, phase) - 1
+        return cycle, self._sums[index] + self._rates[index] * (phase - self._offsets[index])
 
     def peak(self, start: float, end: float) -> float:
         """The highest rate in [start, end], messages/s."""
@@ -94,12 +106,6 @@ class Workload:
         if self._total <= 0:
             raise ValueError(f"workload {self.name!r} is zero throughout and cannot be scaled to {mean_rate:g} msg/s")
         return replace(self, rates=self.rates * (mean_rate / self.mean_rate))
-
-    def _until(self, time: float) -> tuple[float, float]:
-        """Whole cycles before ``time``, and messages of the cycle under way."""
-        cycle, phase = divmod(time - self._start, self._duration)
-        index = bisect_right(self._offsets, phase) - 1
-        return cycle, self._sums[index] + self._rates[index] * (phase - self._offsets[index])
 
 
 def _check(name: str, times: Array, rates: Array, end: float) -> None:

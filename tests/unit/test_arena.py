@@ -14,8 +14,9 @@ from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from sparkiot_policies.observation import ELEMENTS, names
 from sparkiot_sim.arena import ClusterEnv
 from sparkiot_sim.generators import Kind
+from sparkiot_sim.randomisation import Randomisation
 from sparkiot_sim.reward import reward
-from sparkiot_sim.setting import Randomisation, standard_setting
+from sparkiot_sim.setting import standard_setting
 
 BALANCED = SCENARIO_WEIGHTS[Scenario.BALANCED]
 
@@ -115,15 +116,17 @@ def value(
 
 
 def test_reward_by_hand() -> None:
-    """$0.002 in 10 s against $0.72/h, which is $0.002 in 10 s; all 1000 messages late; 500 of 1000 behind."""
+    """$0.002 in 10 s against $0.72/h, which is $0.002 in 10 s; all batches late; 500 of 1000 messages behind."""
     assert value() == pytest.approx(-1.0)
-    assert value(latency_ms=1001.0) == pytest.approx(-1.0 - 10.0)
+    assert value(latency_ms=1001.0) == pytest.approx(-1.0 - 5.0)
     assert value(backlog=550.0) == pytest.approx(-1.0 - 0.5)
 
 
 def test_weights_tilt_the_reward_but_silence_nothing() -> None:
     budget = SCENARIO_WEIGHTS[Scenario.SMART_CITY_BUDGET]
     critical = SCENARIO_WEIGHTS[Scenario.HEALTHCARE_CRITICAL]
-    assert value(dollars=0.004, weights=budget) < value(dollars=0.004, weights=critical)
-    assert value(latency_ms=2000, weights=budget) > value(latency_ms=2000, weights=critical)
-    assert value(latency_ms=2000, weights=budget) < value(dollars=0.004, weights=budget)
+    late = {weights: value(latency_ms=2000, weights=weights) for weights in (budget, BALANCED, critical)}
+    assert late[critical] < late[BALANCED] < late[budget] < value(dollars=0.004, weights=budget)
+    # Who weighs latency more than its share pays for it also below the target.
+    assert value(latency_ms=600, weights=critical) > value(latency_ms=900, weights=critical)
+    assert value(latency_ms=600, weights=budget) == value(latency_ms=900, weights=budget)

@@ -130,7 +130,7 @@ def _graph_of_another_kind(folder: Path) -> None:
         (_truncate_graph, r"policy\.onnx is sha256:"),
         (_truncate_manifest, r"manifest\.json is not valid"),
         (_edit_name, r"manifest\.json was altered"),
-        (_unknown_schema, r"manifest\.json is not valid: observation_schema: Input should be 1 or 2"),
+        (_unknown_schema, r"manifest\.json is not valid: observation_schema: Input should be 1, 2 or 3"),
         (_unknown_version, r"manifest_version: Input should be 1"),
         (_unknown_field, r"hook: Extra inputs"),
         (_other_actions, r"action_sizes are \[20, 8, 4\]"),

@@ -15,8 +15,8 @@ from sparkiot_sim.setting import standard_setting, with_weights
 
 pytest.importorskip("stable_baselines3", reason="needs the train extra")
 
-from sparkiot_sim.setting import Randomisation
-from sparkiot_sim.training.meta_env import MetaEnv, global_reward, to_weights
+from sparkiot_sim.randomisation import Randomisation
+from sparkiot_sim.training.meta_env import SHORTFALL, MetaEnv, global_reward, to_weights
 
 pytestmark = pytest.mark.train
 CONTEXT = Context(rate_mean=100.0, rate_spread=0.1, latency_ratio=0.9, attainment=0.99, budget_burn=0.5)
@@ -24,16 +24,22 @@ JOB = Job(name="test", initial=allocation(), objectives=Objectives(weights=None,
 
 
 def test_reward_by_hand() -> None:
-    assert global_reward(JOB, CONTEXT, latencies=[500.0, 1500.0], cost=0.8) == pytest.approx(1 / 2 - 0.8)
-    missed = replace(CONTEXT, attainment=0.90)
-    assert global_reward(JOB, missed, latencies=[1000.0], cost=0.8) == pytest.approx(1 / 2 - 0.8 - 20 * 0.05)
+    assert global_reward(JOB, CONTEXT, latencies=[500.0, 900.0], cost=0.8) == pytest.approx(1 / 0.7 - 0.8)
+    late = [900.0] * 9 + [1900.0]
+    assert global_reward(JOB, CONTEXT, latencies=late, cost=0.8) == pytest.approx(1 - 0.8 - SHORTFALL * 0.05)
+
+
+def test_who_is_content_with_four_batches_in_five_gains_nothing_by_promptness() -> None:
+    lax = replace(JOB, objectives=replace(JOB.objectives, quantile=0.8))
+    assert global_reward(lax, CONTEXT, latencies=[500.0] * 4 + [1500.0], cost=0.8) == pytest.approx(-0.8)
+    assert global_reward(lax, CONTEXT, latencies=[100.0], cost=0.8) == pytest.approx(-0.8)
 
 
 def test_a_burn_counts_only_against_a_stated_budget() -> None:
     burning = replace(CONTEXT, budget_burn=1.5)
     budgeted = replace(JOB, objectives=replace(JOB.objectives, budget_per_hour=2.0))
-    assert global_reward(JOB, burning, latencies=[1000.0], cost=0.8) == pytest.approx(1 / 2 - 0.8)
-    assert global_reward(budgeted, burning, latencies=[1000.0], cost=0.8) == pytest.approx(1 / 2 - 0.8 - 2 * 0.5)
+    assert global_reward(JOB, burning, latencies=[1000.0], cost=0.8) == pytest.approx(1 - 0.8)
+    assert global_reward(budgeted, burning, latencies=[1000.0], cost=0.8) == pytest.approx(1 - 0.8 - 2 * 0.5)
 
 
 def test_actions_become_weights_that_sum_to_one() -> None:

@@ -36,7 +36,7 @@ def test_version_1_is_thirteen_numbers_in_the_contracts_order_and_range() -> Non
 
 def test_version_2_begins_with_version_1() -> None:
     assert names(2)[:13] == VERSION_1
-    assert (size(1), size(2)) == (13, len(ELEMENTS))
+    assert (size(1), size(2), size(3)) == (13, 31, len(ELEMENTS))
 
 
 @pytest.mark.parametrize("version", SIZES)
@@ -62,14 +62,14 @@ def test_a_version_needs_only_its_own_elements() -> None:
 
 
 def test_an_unknown_version_names_the_known() -> None:
-    with pytest.raises(PolicyMismatchError, match="schema 3 is unknown; known: 1, 2"):
-        FULL.vector(3)
+    with pytest.raises(PolicyMismatchError, match="schema 4 is unknown; known: 1, 2, 3"):
+        FULL.vector(4)
 
 
 def test_a_dictionary_and_back() -> None:
     holes = replace(FULL, cpu=None)
     assert Observation.from_dict(holes.to_dict()) == holes
-    assert tuple(holes.to_dict()) == names(2)
+    assert tuple(holes.to_dict()) == names(3)
     assert Observation.from_dict({"cpu": 5.0}) == Observation(cpu=5.0)
     with pytest.raises(TypeError, match="cpus"):
         Observation.from_dict({"cpus": 5.0})

@@ -9,7 +9,8 @@ from sparkiot_sim.thesis.actors import Actor, LimitActor
 from sparkiot_sim.thesis.draws import seeded
 from sparkiot_sim.thesis.limit import Knowledge, limit_actions
 from sparkiot_sim.thesis.model import all_actions, play
-from sparkiot_sim.thesis.tournament import baselines, play_run, tournament
+from sparkiot_sim.thesis.step import play_jump
+from sparkiot_sim.thesis.tournament import Run, baselines, play_run, tournament
 
 SEEDS = range(1000, 1100)
 """Twenty times the sample of the original measurement."""
@@ -71,3 +72,22 @@ def test_all_policies_meet_the_same_traces() -> None:
 def test_a_limit_needs_its_traces_first() -> None:
     with pytest.raises(RuntimeError, match="begin"):
         LimitActor("worst").act(np.zeros((1, 13), dtype=np.float32))
+
+
+def test_the_edge_experiment_by_hand() -> None:
+    """Fixed has 60 GB: 100 · 800 / 60 ms of compute, 20 · 0.6 · 250/100 to move and 10 · 250/100 to decompress."""
+    fixed, limit = play_jump(baselines()[0]), play_jump(LimitActor("worst"))
+    assert fixed.latency_ms == pytest.approx(8000 / 6 + 30 + 25)
+    assert (fixed.violations, fixed.ahead) == (10, False)
+    assert fixed.cost_before == fixed.cost_at == fixed.cost_after
+    assert (limit.violations, limit.ahead) == (0, True)
+
+
+def test_a_policy_that_comes_a_step_late_is_not_ahead() -> None:
+    assert not replace(play_jump(LimitActor("worst")), violations=1).ahead
+    assert not replace(play_jump(LimitActor("worst")), cost_at=1.0).ahead
+
+
+def test_the_global_reward_by_hand() -> None:
+    run = Run(cost=np.array([[2.0], [4.0]]), latency=np.array([[400.0], [598.0]]))
+    assert run.global_reward == pytest.approx([1000 / 500 - 0.3])

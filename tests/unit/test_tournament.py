@@ -15,9 +15,10 @@ from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import Range
-from sparkiot_policies.rules import HPA, RULES, Rate, rule
+from sparkiot_policies.rules import HPA, RULES
 from sparkiot_sim.generators import Kind
-from sparkiot_sim.tournament.matches import Load, Match, Tournament
+from sparkiot_sim.tournament.entry import LIMIT, ORACLE, Entrant, Entry, entrant
+from sparkiot_sim.tournament.matches import Load, Match, Round, Tournament
 from sparkiot_sim.tournament.play import Result, play, play_match
 from sparkiot_sim.workload import Workload
 
@@ -26,8 +27,16 @@ RECORDING = Workload(name="recorded", times=60.0 * np.arange(240), rates=100.0 +
 
 
 def program(**changes: object) -> Tournament:
-    short = Tournament(policies=("Rate", "Fixed"), loads=(CITY,), seeds=(1, 2), duration_s=600.0)
+    short = Tournament(entries=entries("Rate", "Fixed"), loads=(CITY,), seeds=(1, 2), duration_s=600.0)
     return replace(short, **changes)
+
+
+def entries(*references: str) -> tuple[Entry, ...]:
+    return tuple(Entry.of(reference) for reference in references)
+
+
+def match(name: str, *, load: Load = CITY, preset: str = "edge-small", seed: int = 1, **taken: object) -> Match:
+    return Match(entry=Entry(name=name, policy=name, **taken), round=Round(load=load, preset=preset, seed=seed))
 
 
 def comparable(result: Result) -> Result:
@@ -38,8 +47,10 @@ def comparable(result: Result) -> Result:
 @pytest.mark.parametrize("load", [CITY, Load(source=RECORDING, mean_rate=200.0)], ids=lambda load: load.name)
 def test_all_policies_meet_the_same_arrivals_and_signals(load: Load) -> None:
     tournament = program(loads=(load,), duration_s=1800.0)
-    matches = [Match(policy=name, load=load, preset="cloud-coldstart", seed=2) for name in ("Rate", "HPA", "Fixed")]
-    timelines = [play_match(replace(tournament, seeds=(2,)), match, rule(match.policy)).timeline for match in matches]
+    timelines = [
+        play_match(replace(tournament, seeds=(2,)), match(name, load=load, seed=2), entrant(name)).timeline
+        for name in ("Rate", "HPA", "Fixed")
+    ]
     first, *others = timelines
     for other in others:
         np.testing.assert_array_equal(first.rate, other.rate)
@@ -50,7 +61,7 @@ def test_all_policies_meet_the_same_arrivals_and_signals(load: Load) -> None:
 
 def test_a_seed_is_a_load_of_its_own_and_of_a_recording_a_stretch() -> None:
     tournament = program()
-    first, second = (tournament.setting(match) for match in tournament.matches()[:2])
+    first, second = (tournament.setting(each) for each in tournament.matches()[:2])
     assert not np.array_equal(first.workload.rates, second.workload.rates)
     recorded = Load(source=RECORDING, mean_rate=200.0)
     episodes = [recorded.setting(preset="spot", seed=seed, quality="none", duration_s=3600.0) for seed in range(1, 30)]
@@ -66,11 +77,11 @@ def test_a_seed_is_a_load_of_its_own_and_of_a_recording_a_stretch() -> None:
 def test_results_do_not_depend_on_the_number_of_processes() -> None:
     tournament = program()
     done: list[tuple[int, int]] = []
-    alone = play(tournament, rule, workers=1, progress=lambda now, of: done.append((now, of)))
+    alone = play(tournament, workers=1, progress=lambda now, of: done.append((now, of)))
     assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    together = play(tournament, rule, workers=3)
+    together = play(tournament, workers=3)
     assert list(map(comparable, alone)) == list(map(comparable, together))
-    here = [play_match(tournament, match, rule(match.policy)) for match in tournament.matches()]
+    here = [play_match(tournament, each, entrant(each.entry.policy)) for each in tournament.matches()]
     assert list(map(comparable, here)) == list(map(comparable, alone))
     assert [(r.policy, r.seed, r.timeline is not None) for r in alone] == [
         ("Rate", 1, True),
@@ -83,14 +94,13 @@ def test_results_do_not_depend_on_the_number_of_processes() -> None:
 def test_hpa_keeps_the_pace_of_kubernetes_and_plays_as_itself() -> None:
     """Under the job's own limits, HPA would be a slower rival than the one that users run."""
     jobs: list[Job] = []
-    match = Match(policy="HPA", load=CITY, preset="edge-small", seed=1)
 
     class Watched(HPA):
         def propose(self, job: Job, evaluation: Evaluation) -> Allocation:
             jobs.append(job)
             return super().propose(job, evaluation)
 
-    result = play_match(program(policies=("HPA",)), match, Watched())
+    result = play_match(program(), match("HPA"), Entrant(policy=Watched()))
     assert {job.limits.stabilization_s for job in jobs} == {300.0}
     assert {job.limits.max_up_factor for job in jobs} == {math.inf}
     assert result.fallback_share == 0.0
@@ -98,31 +108,41 @@ def test_hpa_keeps_the_pace_of_kubernetes_and_plays_as_itself() -> None:
 
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_plays_as_itself(name: str) -> None:
-    result = play_match(
-        program(policies=(name,)), Match(policy=name, load=CITY, preset="edge-small", seed=1), rule(name)
-    )
-    assert result.fallback_share == 0.0
+    assert play_match(program(), match(name), entrant(name)).fallback_share == 0.0
 
 
 def test_what_the_fallback_rule_did_for_a_learned_policy_is_counted(tmp_path: Path) -> None:
     narrow = LearnedPolicy(policy_artifact(tmp_path, ranges={"workload_rate": Range(low=0.0, high=1.0)}))
-    match = Match(policy="narrow", load=CITY, preset="edge-small", seed=1)
-    learned = play_match(program(policies=("narrow",)), match, narrow)
+    learned = play_match(program(), match("narrow"), Entrant(policy=narrow))
     assert learned.fallback_share == 1.0
-    assert learned.summary == play_match(program(), replace(match, policy="Rate"), Rate()).summary
+    assert learned.summary == play_match(program(), match("Rate"), entrant("Rate")).summary
 
 
 def test_a_policy_that_fails_is_no_rival_in_disguise() -> None:
     """Only a learned policy has a rule to fall back to; a rule that fails fails aloud."""
-    match = Match(policy="broken", load=CITY, preset="edge-small", seed=1)
+    broken = Entrant(policy=Scripted(PolicyError("broken for good")))
     with pytest.raises(PolicyError, match="broken for good"):
-        play_match(program(policies=("broken",)), match, Scripted(PolicyError("broken for good")))
+        play_match(program(), match("broken"), broken)
+
+
+def test_the_oracle_is_solved_on_what_the_others_play() -> None:
+    tournament = program(entries=(*entries("Rate"), LIMIT), seeds=(2,), duration_s=1800.0)
+    rate, oracle = play(tournament, workers=1)
+    assert (rate.policy, oracle.policy) == ("Rate", ORACLE)
+    assert oracle.round == rate.round
+    assert oracle.summary.cost_dollars < rate.summary.cost_dollars
+    assert oracle.summary.slo_attainment >= rate.summary.slo_attainment
+    assert rate.timeline is not None
+    assert oracle.timeline is not None
+    np.testing.assert_array_equal(oracle.timeline.time, rate.timeline.time)
+    np.testing.assert_allclose(oracle.timeline.rate, rate.timeline.rate)
+    assert oracle.duration_s == rate.duration_s
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"policies": ()}, "no policies"),
+        ({"entries": ()}, "no policies"),
         ({"seeds": (1, 2, 1)}, "seeds: 1 occurs twice"),
         ({"loads": (CITY, Load(source=Kind.SMART_CITY, mean_rate=300.0))}, "SmartCity at 300 messages/s occurs twice"),
         ({"duration_s": 5.0}, "shorter than one decision interval of 10 s"),
@@ -135,6 +155,6 @@ def test_a_program_that_means_nothing_is_refused(changes: dict[str, object], mes
 
 def test_scalings_are_counted_by_the_hour() -> None:
     tournament = program(duration_s=1800.0)
-    result = play_match(tournament, tournament.matches()[0], Rate())
+    result = play_match(tournament, tournament.matches()[0], entrant("Rate"))
     assert result.duration_s == 1800.0
     assert result.scalings_per_hour == 2 * result.summary.scalings

@@ -3,60 +3,27 @@
 import csv
 import json
 import math
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
+from support_tournament import result
 
-from sparkiot_sim.episode import Summary
 from sparkiot_sim.generators import Kind
-from sparkiot_sim.timeline import Timeline
+from sparkiot_sim.tournament.entry import ORACLE, Entry
 from sparkiot_sim.tournament.matches import Load, Tournament
-from sparkiot_sim.tournament.play import Result
+from sparkiot_sim.tournament.pictures import pareto, timelines
 from sparkiot_sim.tournament.report import write
+from sparkiot_sim.tournament.sections import over_all
 from sparkiot_sim.tournament.statistics import estimate, overall, rows, t_quantile
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TOURNAMENT = Tournament(
-    policies=("Rate", "HPA"),
+    entries=(Entry.of("Rate"), Entry.of("HPA")),
     loads=(Load(source=Kind.SMART_CITY, mean_rate=300.0), Load(source=Kind.HEALTHCARE, mean_rate=300.0)),
     seeds=(1, 2),
     duration_s=7200.0,
 )
-
-
-def result(policy: str, workload: str, seed: int, *, attainment: float, cost: float = 2.0) -> Result:
-    hours = np.array([0.0, 3600.0])
-    return Result(
-        policy=policy,
-        workload=workload,
-        mean_rate=300.0,
-        preset="cloud-coldstart",
-        seed=seed,
-        summary=Summary(
-            slo_attainment=attainment,
-            violations_percent=100 * (1 - attainment),
-            cost_dollars=cost,
-            latency_p50_ms=500.0,
-            latency_p95_ms=900.0,
-            latency_p99_ms=1100.0,
-            batches=0 if math.isnan(attainment) else 100,
-            scalings=3,
-            restarts=0,
-            lost_executors=0,
-            out_of_memory=0,
-        ),
-        duration_s=7200.0,
-        fallback_share=0.25,
-        timeline=Timeline(
-            name=policy,
-            latency_target_ms=1000.0,
-            **dict.fromkeys(("rate", "predicted", "burst", "wanted", "running", "tier", "latency_ms"), hours),
-            time=hours,
-        )
-        if seed == 1
-        else None,
-    )
 
 
 RESULTS = [
@@ -110,6 +77,20 @@ def test_rows_are_means_over_seeds() -> None:
     assert (row["scalings_per_hour"], row["fallback_share"]) == (1.5, 0.25)
 
 
+def test_the_oracle_is_what_costs_are_held_against() -> None:
+    """Seed by seed: 3 and 5 dollars against 2 and 4 are 1.5 and 1.25 times."""
+    oracle = [result(ORACLE, "SmartCity", seed, attainment=1.0, cost=2.0 * seed) for seed in (1, 2)]
+    rate, hpa, limit = rows([*RESULTS[:4], *oracle])
+    assert rate.mean("oracle_ratio") == pytest.approx(1.375)
+    assert hpa.mean("oracle_ratio") == pytest.approx((2 / 2 + 2 / 4) / 2)
+    assert (limit.policy, limit.mean("oracle_ratio")) == (ORACLE, 1.0)
+
+
+def test_what_some_matches_could_not_measure_is_the_mean_of_the_others() -> None:
+    row = rows(RESULTS)[0]
+    assert (row.mean("hot_data_on_fast"), row.mean("cold_data_on_fast")) == (1.0, 0.5)
+
+
 def test_the_worst_workload_is_named() -> None:
     rate, _ = overall(rows(RESULTS[:6]))
     assert (rate.slo_attainment, rate.worst_slo_attainment) == (pytest.approx(0.985), pytest.approx(0.97))
@@ -124,7 +105,9 @@ def test_a_workload_without_a_measurement_is_the_worst_of_all() -> None:
 
 
 def test_files(tmp_path: Path) -> None:
-    write(tmp_path, TOURNAMENT, RESULTS)
+    table = rows(RESULTS)
+    drawn = {"pareto.png": partial(pareto, table, RESULTS), "timeline.png": partial(timelines, RESULTS)}
+    write(tmp_path, TOURNAMENT, RESULTS, sections=[over_all(table)], pictures=drawn)
     lines = list(csv.DictReader((tmp_path / "results.csv").open()))
     assert [(line["policy"], line["workload"], line["seed"]) for line in lines[:3]] == [
         ("Rate", "SmartCity", "1"),
@@ -137,8 +120,16 @@ def test_files(tmp_path: Path) -> None:
     assert (document["signal"], document["seeds"], document["duration_hours"]) == ("measured", [1, 2], 2.0)
     assert document["rows"][3]["slo_attainment"] is None
     assert document["rows"][0]["cost_dollars"] == 4.0
+    assert document["rows"][0]["oracle_ratio"] is None
+    assert document["overall"][0]["worst"] == {
+        "workload": "SmartCity",
+        "mean_rate": 300.0,
+        "preset": "cloud-coldstart",
+    }
     text = (tmp_path / "results.md").read_text()
-    assert "| Rate | SmartCity | 300 | cloud-coldstart | 97.00 ± 12.71 | 4.00 ± 12.71 |" in text
+    assert "| Rate | SmartCity | 300 | cloud-coldstart | 97.00 ± 12.71 | 4.00 ± 12.71 | – | – | 500 ± 0 |" in text
+    assert "| 0 / 75 / 25 / 0 | 100 / 50 |" in text
+    assert "## Over all workloads" in text
     assert "| HPA | Healthcare | 300 | cloud-coldstart | – |" in text
     for picture in ("pareto.png", "timeline.png"):
         assert (tmp_path / picture).read_bytes().startswith(PNG)

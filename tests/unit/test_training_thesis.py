@@ -1,5 +1,6 @@
 """Training on the thesis arena, briefly: it learns, it is reproducible, and it writes a whole artifact."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("stable_baselines3", reason="the train extra (torch, Stable-Baselines3) is not installed")
+
+from stable_baselines3 import PPO
 
 from sparkiot_policies.artifact import load_artifact
 from sparkiot_policies.features import Features
@@ -16,6 +19,7 @@ from sparkiot_sim.thesis.actors import LearnedActor
 from sparkiot_sim.thesis.draws import seeded
 from sparkiot_sim.thesis.model import Outcome
 from sparkiot_sim.thesis.tournament import play_run
+from sparkiot_sim.training.checkpoint import Checkpoint
 from sparkiot_sim.training.thesis import SETTINGS, ThesisBatch, features, train, training_reward
 from sparkiot_sim.training.vec_env import BatchStep, FeatureVecEnv
 
@@ -33,8 +37,8 @@ def dollars(folder: Path) -> float:
 
 
 def test_training_learns_and_writes_a_whole_artifact(tmp_path: Path) -> None:
-    train(tmp_path / "first", ONE_ROLLOUT, progress=False)
-    manifest = train(tmp_path / "brief", BRIEF, progress=False)
+    train(tmp_path / "first", ONE_ROLLOUT, work=tmp_path / "work-first", progress=False)
+    manifest = train(tmp_path / "brief", BRIEF, work=tmp_path / "work", progress=False)
     assert dollars(tmp_path / "brief") < 0.9 * dollars(tmp_path / "first")
     assert manifest == load_artifact(tmp_path / "brief").manifest
     assert manifest.training["settings"]["total_steps"] == BRIEF.total_steps
@@ -45,11 +49,43 @@ def test_training_learns_and_writes_a_whole_artifact(tmp_path: Path) -> None:
 def test_a_seed_is_a_policy(tmp_path: Path) -> None:
     settings = replace(SETTINGS, total_steps=20_000)
     graphs = [
-        train(tmp_path / str(i), replace(settings, seed=seed), progress=False).files["policy.onnx"]
+        train(tmp_path / str(i), replace(settings, seed=seed), work=tmp_path / f"work-{i}", progress=False).files[
+            "policy.onnx"
+        ]
         for i, seed in enumerate((3, 3, 4))
     ]
     assert graphs[0] == graphs[1]
     assert graphs[0] != graphs[2]
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, work = replace(SETTINGS, total_steps=80_000), tmp_path / "work"
+    save = Checkpoint.save
+
+    def killed(self: Checkpoint, model: PPO, *, stage: str, minutes: float) -> None:
+        save(self, model, stage=stage, minutes=minutes)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "artifact", settings, work=work, progress=False)
+    reached = json.loads((work / "state.json").read_text())["steps"]
+    assert 0 < reached < settings.total_steps
+    manifest = train(tmp_path / "artifact", settings, work=work, progress=False)
+    assert manifest.training["resumed"] == 1
+    assert settings.total_steps <= manifest.training["timesteps"] < settings.total_steps + 10_000
+    steps = [row["steps"] for row in json.loads((work / "state.json").read_text())["curve"]]
+    assert steps == sorted(set(steps))
+    assert steps[0] < reached < steps[-1]
+    assert (work / "curve.png").stat().st_size > 10_000
+
+
+def test_other_settings_begin_anew(tmp_path: Path) -> None:
+    Checkpoint.open(tmp_path / "work", {"seed": 1})
+    (tmp_path / "work" / "round-0.npz").touch()
+    assert Checkpoint.open(tmp_path / "work", {"seed": 2}).stage == ""
+    assert not (tmp_path / "work" / "round-0.npz").exists()
 
 
 def test_features_are_in_range_and_tell_rates_apart() -> None:

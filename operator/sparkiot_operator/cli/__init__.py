@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import policy
+from .calibrate import calibrate
 from .demo import demo
 from .demo_live import demo_live
 from .dev import dev
@@ -43,7 +44,7 @@ def root(
     """Only the options that come before every subcommand."""
 
 
-for command in (demo, demo_live, dev, operator, simulate, tournament, replay, explain, top):
+for command in (demo, demo_live, dev, operator, simulate, tournament, calibrate, replay, explain, top):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
 

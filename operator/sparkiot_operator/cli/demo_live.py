@@ -1,7 +1,6 @@
 """``sparkiot demo-live``: a real Spark job on this machine, without a cluster, scaled while its load changes."""
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from sparkiot_operator.processes import Child
 
 Json = dict[str, Any]
-READY_S = 60.0
 SPARK_S = 120.0
 DRAIN_S = 60.0
 STOP_S = 90.0
@@ -34,8 +32,8 @@ def demo_live(
 ) -> None:
     """Run one real Spark job on an embedded cluster, raise its load fourfold, and let it fall again."""
     from sparkiot_operator import live_demo as parts
-    from sparkiot_operator.demo import answers, free_port
-    from sparkiot_operator.processes import Child, ProcessFailedError, ended_by_sigterm
+    from sparkiot_operator.embedded import embedded_operator
+    from sparkiot_operator.processes import ProcessFailedError, ended_by_sigterm
 
     if missing := parts.missing_packages():
         fail(f"not installed: {', '.join(missing)}; pip install 'sparkiot[spark]' brings Spark and a Java runtime")
@@ -44,18 +42,8 @@ def demo_live(
         files.prepare()
     except OSError as error:
         fail(f"{folder} cannot be used: {error}")
-    port = free_port()
     try:
-        with (
-            ended_by_sigterm(),
-            Child(_dev_arguments(files), log=files.cluster_log, stop_s=STOP_S) as cluster,
-            contextlib.ExitStack() as stack,
-        ):
-            errors.print("starting the embedded cluster with its node …")
-            cluster.wait_until(files.kubeconfig.exists, timeout_s=READY_S)
-            operator = stack.enter_context(Child(_operator_arguments(files, port), log=files.operator_log))
-            errors.print("starting the operator …")
-            operator.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), timeout_s=READY_S)
+        with ended_by_sigterm(), embedded_operator(files, say=errors.print) as children:
             errors.print(
                 f"watch it from another shell:\n  export KUBECONFIG={files.kubeconfig}\n"
                 f"  kubectl -n {parts.NAMESPACE} get sij,pods\n"
@@ -63,29 +51,11 @@ def demo_live(
                 markup=False,
                 soft_wrap=True,
             )
-            with_api(files.kubeconfig, lambda api: _Play(api, files, [cluster, operator]).run(policy))
+            with_api(files.kubeconfig, lambda api: _Play(api, files, children).run(policy))
     except ProcessFailedError as error:
         fail(str(error))
     except KeyboardInterrupt:
         fail("stopped before the load had ended", code=130)
-
-
-def _dev_arguments(files: "Folder") -> list[str]:
-    return ["dev", "--port", "0", "--kubeconfig", str(files.kubeconfig), "--data", str(files.cluster)]
-
-
-def _operator_arguments(files: "Folder", port: int) -> list[str]:
-    from sparkiot_operator.live_demo import IMAGE
-
-    return [
-        "operator",
-        "--all-namespaces",
-        *("--kubeconfig", str(files.kubeconfig)),
-        *("--health-port", str(port)),
-        *("--runtime-image", IMAGE),
-        *("--audit-dir", str(files.audit)),
-        *("--status-interval-seconds", "1"),
-    ]
 
 
 class _Play:

@@ -1,49 +1,24 @@
 """``sparkiot tournament``: policies against each other on identical loads, before any of them is trusted."""
 
 import enum
-import os
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import tournament_options as options
-from .console import Output, OutputOption, console, errors, fail, print_json, print_rows
+from . import tournament_running as running
+from . import tournament_studies as studies
+from .console import Output, OutputOption, errors, fail
 
 if TYPE_CHECKING:
-    from sparkiot_sim.tournament.matches import Load, Tournament
-    from sparkiot_sim.tournament.play import Result
-    from sparkiot_sim.tournament.statistics import Row
+    from sparkiot_sim.tournament.matches import Load
 
-POLICIES = "default,HPA,Rate,RateAhead,Fixed"
 PRESET = "cloud-coldstart"
 SIGNAL = "measured"
 DURATION = "24h"
 MEAN_RATE = "300"
-
-HEADINGS = {
-    "policy": "policy",
-    "slo_attainment": "attainment %",
-    "cost_dollars": "cost $",
-    "latency_p50_ms": "P50 ms",
-    "latency_p95_ms": "P95 ms",
-    "latency_p99_ms": "P99 ms",
-    "scalings_per_hour": "scalings/h",
-    "restarts": "restarts",
-    "fallback_share": "fallback %",
-}
-THESIS_HEADINGS = {
-    "policy": "policy",
-    "violations_percent": "violations %",
-    "cost_dollars": "cost $",
-    "latency_p95_ms": "P95 ms",
-    "limit_ratio": "cost / limit",
-    "published": "published",
-    "remeasured": "re-measured",
-}
 
 
 class Arena(enum.StrEnum):
@@ -58,8 +33,9 @@ def tournament(
     policies: Annotated[
         str | None,
         typer.Option(
-            help=f"Rules, shipped policies or paths of artifacts. Default: {POLICIES}; in the thesis arena its own"
-            " baselines and the shipped policy for it.",
+            help="Rules with or without settings (Rate, Rate:utilization=0.8), shipped policies or paths of artifacts"
+            " with or without reward weights (default, default:weights=HealthcareCritical, default:weights=Auto)."
+            f" Default: {studies.POLICIES}; in the thesis arena its own baselines and the shipped policy for it.",
             show_default=False,
         ),
     ] = None,
@@ -76,9 +52,29 @@ def tournament(
             help=f"Scale each workload to this mean, or to each of several, messages/s. Default: {MEAN_RATE}."
         ),
     ] = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Play each policy over its own knob and compare whole fronts.")
+    ] = False,
+    ablations: Annotated[
+        bool,
+        typer.Option(
+            "--ablations", help=f"Play one learned policy without each of its parts. Default policy: {studies.LEARNED}."
+        ),
+    ] = False,
+    shifting: Annotated[
+        bool,
+        typer.Option(
+            "--shifting",
+            help="Play one learned policy under the meta-controller and under each scenario, with objectives that are"
+            f" strict by day and loose by night. Default policy: {studies.LEARNED}.",
+        ),
+    ] = False,
     presets: Annotated[
         str | None, typer.Option(help=f"Clusters of the shipped calibrations. Default: {PRESET}.")
     ] = None,
+    oracle: Annotated[
+        bool, typer.Option(help="Solve each load for the limit that no policy can pass, and hold costs against it.")
+    ] = True,
     seeds: Annotated[str, typer.Option(help="Such as 1-10 or 1,4,7-9.")] = "1-10",
     signal: Annotated[
         str | None, typer.Option(help=f"Edge signals: perfect, measured, poor or none. Default: {SIGNAL}.")
@@ -101,19 +97,24 @@ def tournament(
             "--signal": signal,
             "--duration": duration,
             "--workers": workers,
+            "--sweep": sweep or None,
+            "--ablations": ablations or None,
+            "--shifting": shifting or None,
+            "--no-oracle": None if oracle else True,
         }
         for option, value in without_meaning.items():
             if value is not None:
                 raise typer.BadParameter("has no meaning in the thesis arena", param_hint=option)
-        _play_thesis(options.names(policies, "--policies") if policies else (), chosen_seeds, to, output)
+        running.play_thesis(options.names(policies, "--policies") if policies else (), chosen_seeds, to, output)
         return
     from sparkiot_sim.calibration import preset_names
     from sparkiot_sim.signals import QUALITIES
     from sparkiot_sim.tournament.matches import Tournament
 
+    study = studies.chosen(sweep=sweep, ablations=ablations, shifting=shifting)
     try:
         program = Tournament(
-            policies=options.names(policies or POLICIES, "--policies"),
+            entries=studies.entries(study, policies, oracle=oracle),
             loads=_loads(workloads, traces, options.rates(mean_rate or MEAN_RATE)),
             presets=options.known(options.names(presets or PRESET, "--presets"), preset_names(), "--presets"),
             seeds=chosen_seeds,
@@ -122,86 +123,10 @@ def tournament(
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    _play_cluster(program, to, workers, output)
-
-
-def _play_cluster(program: "Tournament", folder: Path, workers: int | None, output: Output) -> None:
-    from sparkiot_operator.offline import find_policy
-    from sparkiot_policies.errors import PolicyError
-    from sparkiot_sim.tournament.play import TournamentError, play
-    from sparkiot_sim.tournament.report import INTERVALS, write
-    from sparkiot_sim.tournament.statistics import rows
-
-    _prepare(folder)
-    # numpy's own threads would only get into each other's way: the processes already fill the cores.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        for name in program.policies:  # a misspelt name shall not cost the start of the processes
-            find_policy(name)
-        results = _with_progress(lambda done: play(program, find_policy, workers=workers, progress=done))
-    except (PolicyError, TournamentError) as error:
-        fail(str(error))
-    except KeyboardInterrupt:
-        fail("stopped before all matches were played; nothing was written", code=130)
-    _writing(folder, lambda: write(folder, program, results))
-    table = rows(results)
-    if output is Output.JSON:
-        print_json([row.to_dict() for row in table])
+    if study is studies.Study.SHIFTING:
+        running.play_shifting(program, to, workers, output)
     else:
-        for cell, group in groupby(table, key=lambda row: (row.workload, row.mean_rate, row.preset)):
-            title = "{}, {:g} messages/s, {}".format(*cell)
-            print_rows([_shown(row) for row in group], title=title, headings=HEADINGS, output=output)
-        spread = f"means of {len(program.seeds)} seeds, ± {INTERVALS}" if len(program.seeds) > 1 else "one seed"
-        console.print(spread)
-    errors.print(f"written: {folder}", markup=False)
-
-
-def _play_thesis(policies: Sequence[str], seeds: tuple[int, ...], folder: Path, output: Output) -> None:
-    from sparkiot_policies.errors import PolicyError
-    from sparkiot_sim.tournament import thesis
-
-    _prepare(folder)
-    try:
-        table = thesis.table(policies or thesis.default_policies(), seeds=seeds)
-    except PolicyError as error:
-        fail(str(error))
-    _writing(folder, lambda: thesis.write(folder, table, seeds=seeds))
-    if output is Output.JSON:
-        print_json([line.to_dict() for line in table])
-    else:
-        title = f"thesis arena, means of {len(seeds)} seeds; {thesis.COLUMNS_NOTE}"
-        print_rows([line.shown() for line in table], title=title, headings=THESIS_HEADINGS, output=output)
-    errors.print(f"written: {folder}", markup=False)
-
-
-def _with_progress(play: "Callable[[Callable[[int, int], None]], list[Result]]") -> "list[Result]":
-    bar = Progress(
-        TextColumn("matches"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-        return play(lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _shown(row: "Row") -> dict[str, Any]:
-    from sparkiot_sim.tournament.report import amount, percent
-
-    estimates = row.estimates
-    return {
-        "policy": row.policy,
-        "slo_attainment": percent(estimates["slo_attainment"]),
-        **{name: amount(estimates[name]) for name in ("cost_dollars", "scalings_per_hour")},
-        "latency_p95_ms": amount(estimates["latency_p95_ms"], digits=0),
-        # Their spread is in the files: a terminal has room for what decides.
-        **{name: f"{row.mean(name):.0f}" for name in ("latency_p50_ms", "latency_p99_ms")},
-        "restarts": f"{row.mean('restarts'):.1f}",
-        "fallback_share": f"{100 * row.mean('fallback_share'):.1f}",
-    }
+        running.play_cluster(program, study, to, workers, output)
 
 
 def _loads(workloads: str | None, traces: Path | None, rates: Sequence[float]) -> "tuple[Load, ...]":
@@ -232,17 +157,3 @@ def _csv_files(folder: Path) -> list[Path]:
     if not found:
         fail(f"{folder}: holds no .csv file")
     return found
-
-
-def _prepare(folder: Path) -> None:
-    """A folder that cannot be written is found before the matches are played."""
-    _writing(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
-    if not os.access(folder, os.W_OK):
-        fail(f"{folder} cannot be written: permission denied")
-
-
-def _writing(folder: Path, write: Callable[[], None]) -> None:
-    try:
-        write()
-    except OSError as error:
-        fail(f"{folder} cannot be written: {error.strerror}")

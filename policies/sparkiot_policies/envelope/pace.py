@@ -6,6 +6,7 @@ from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.decision import ClampCode
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job, Mode
+from sparkiot_policies.outlook import stable_floor
 
 from .draft import FIELDS, Draft
 
@@ -74,7 +75,7 @@ def _down(job: Job, evaluation: Evaluation, current: int, draft: Draft) -> None:
         message = _cooling("the last scale-down", now - history.scaled_down, limits.cooldown_down_s)
         draft.limit(ClampCode.COOL_DOWN_DOWN, "executors", current, message)
         return
-    floor = _stable(evaluation, current, limits.stabilization_s)
+    floor = min(current, stable_floor(history, now=now, window_s=limits.stabilization_s))
     if draft.allocation.executors < floor:
         message = f"{floor} were needed within the last {limits.stabilization_s:g} s"
         draft.limit(ClampCode.STABILIZING, "executors", floor, message)
@@ -82,14 +83,6 @@ def _down(job: Job, evaluation: Evaluation, current: int, draft: Draft) -> None:
     if draft.allocation.executors < lowest:
         message = f"one step down from {current} removes at most {limits.max_down_factor:.0%}"
         draft.limit(ClampCode.MAX_STEP_DOWN, "executors", lowest, message)
-
-
-def _stable(evaluation: Evaluation, current: int, window_s: float) -> int:
-    """The highest proposal in the window, as Kubernetes' HPA stabilises; the current count while it is not yet full."""
-    history, begin = evaluation.history, evaluation.now - window_s
-    if history.since > begin:
-        return current
-    return min(current, max((p.executors for p in history.proposals if p.time > begin), default=0))
 
 
 def _keep(draft: Draft, base: Allocation, code: ClampCode, message: str) -> None:

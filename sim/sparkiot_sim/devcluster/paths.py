@@ -11,7 +11,8 @@ from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.resources import NAMESPACES, Resource
 from sparkiot_sim.devcluster.store import Key
 
-TRUE = ("true", "1")
+TRUE = ("true", "True", "1")
+"""How a query says yes; the second spelling is that of Python clients, which Kubernetes understands too."""
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from sparkiot_sim.devcluster.errors import ApiError, Obj, bad_request
 
-_TRUE = ("true", "1")
+_TRUE = ("true", "True", "1")
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Allocation
-from sparkiot_sim.calibration import calibration_with
 from sparkiot_sim.setting import Setting
 from sparkiot_sim.simulated import SimulatedJob
 
@@ -40,7 +39,7 @@ def achieved(setting: Setting, bound: Bound, *, hold_s: float = 0.0) -> Achieved
 
 def plan(setting: Setting, bound: Bound, *, hold_s: float = 0.0) -> list[Allocation]:
     """What to ask for at each decision so that executors are there when the schedule has them."""
-    preset = calibration_with(setting.preset).preset(setting.preset)
+    preset = setting.constants.preset(setting.preset)
     interval = setting.job.interval_s
     startup = preset.startup_s.value * math.exp(SLOW_STARTUP * preset.startup_spread.value)
     ahead, behind = math.ceil(startup / interval), math.ceil(hold_s / interval)

@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from sparkiot_policies.allocation import MIB_PER_GIB, Compression, Tier
 from sparkiot_policies.job import Limits
-from sparkiot_sim.calibration import Calibration, calibration_with
+from sparkiot_sim.calibration import Calibration
 from sparkiot_sim.cluster import SECONDS_PER_HOUR
 from sparkiot_sim.setting import Setting
 
@@ -84,7 +84,7 @@ def oracle(setting: Setting, *, price_per_late_batch: float | None = None) -> Bo
     price = late_batch_price(setting) if price_per_late_batch is None else price_per_late_batch
     if not price >= 0:
         raise ValueError(f"price_per_late_batch is {price}, must not be negative")
-    job, profile, calibration = setting.job, setting.profile, calibration_with(setting.preset)
+    job, profile, calibration = setting.job, setting.profile, setting.constants
     limits = job.limits
     durations = Durations(
         profile=profile,

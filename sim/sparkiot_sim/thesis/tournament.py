@@ -1,5 +1,6 @@
 """Policies against each other and against the limit, all on identical traces."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -38,20 +39,30 @@ class Run:
         """One a trace."""
         return np.percentile(self.latency, 95, axis=0)
 
+    @property
+    def global_reward(self) -> Floats:
+        """The thesis' own measure of a run, one a trace: 1000 / (mean latency + 1) - 0.1 · mean cost."""
+        reward: Floats = 1000 / (np.mean(self.latency, axis=0) + 1) - 0.1 * np.mean(self.cost, axis=0)
+        return reward
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One policy's line of the table, means over traces; ``worst_violations_percent`` is the worst trace's.
+    """One policy's line of the table, means over traces; ``worst_violations_percent`` is the worst trace's,
+    ``spread_violations_percent`` the standard deviation over traces, NaN of a single one.
 
-    limit_ratio: cost over that of the limit that assumes the worst shuffle size, on the same traces.
+    limit_ratio: cost over that of the limit that assumes the worst shuffle size, on the same traces. global_reward: the
+    thesis' own measure, see Run.
     """
 
     policy: str
     violations_percent: float
     worst_violations_percent: float
+    spread_violations_percent: float
     cost_dollars: float
     latency_p95_ms: float
     limit_ratio: float
+    global_reward: float
 
     def to_dict(self) -> dict[str, float | str]:
         return asdict(self)
@@ -79,17 +90,18 @@ def tournament(
 ) -> list[Row]:
     """The table: the given actors, then both limits. Each seed is one trace that all of them meet."""
     draws = seeded(seeds, steps=steps)
-    limits = [LimitActor("known"), LimitActor("worst")]
-    runs = [(actor.identity.name, play_run(actor, draws, weights)) for actor in [*actors, *limits]]
+    runs = [(actor.identity.name, play_run(actor, draws, weights)) for actor in [*actors, *limits()]]
     reference = runs[-1][1].cost_dollars.mean()
     return [
         Row(
             policy=name,
             violations_percent=float(run.violations_percent.mean()),
             worst_violations_percent=float(run.violations_percent.max()),
+            spread_violations_percent=_spread(run.violations_percent),
             cost_dollars=float(run.cost_dollars.mean()),
             latency_p95_ms=float(run.latency_p95_ms.mean()),
             limit_ratio=float(run.cost_dollars.mean() / reference),
+            global_reward=float(run.global_reward.mean()),
         )
         for name, run in runs
     ]
@@ -98,3 +110,12 @@ def tournament(
 def baselines() -> list[Actor]:
     """The rules that the thesis compared with."""
     return [RuleActor(RULES[name]()) for name in ("Fixed", "Dexter", "Seer")]
+
+
+def limits() -> list[Actor]:
+    """The limits that every table ends with; costs are held against the last one's."""
+    return [LimitActor("known"), LimitActor("worst")]
+
+
+def _spread(values: Floats) -> float:
+    return float(values.std(ddof=1)) if values.size > 1 else math.nan

@@ -1,5 +1,7 @@
 """Policies against each other on identical loads, clusters and edge signals, and what is written about it.
 
-``matches`` says what is played, ``play`` plays it over processes, ``statistics`` makes rows with confidence intervals
-of it, ``report`` and ``pictures`` write files, ``thesis`` sets the thesis arena beside its published figures.
+``entry`` says who plays and ``matches`` what, ``play`` what a match comes to, ``processes`` spreads matches over cores,
+``limit`` solves the oracle's. ``statistics`` makes rows with confidence intervals, ``paired`` differences. The studies:
+``fronts`` and ``sweep``, ``ablations``, ``shifts``. ``sections``, ``report`` and the pictures say it to people and
+machines; ``gate`` guards the shipped policies, ``thesis`` sets the thesis arena beside its published figures.
 """

@@ -1,6 +1,6 @@
-"""What a tournament plays: every policy under every load, preset and seed."""
+"""What a tournament plays: every entry under every load, preset and seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -11,6 +11,10 @@ from sparkiot_sim.profile import example_profile
 from sparkiot_sim.setting import INITIAL, Setting, example_objectives, standard_setting
 from sparkiot_sim.workload import Workload
 
+from .entry import Entry
+
+HOURS_OF_SEEDS = 10
+"""Consecutive seeds after which matches shorter than a day have begun at hours all over it."""
 TRACE_PROFILE = Kind.SMART_CITY
 """A recording says what arrives and not what is done with it: the job that meets it is this example's."""
 
@@ -29,18 +33,21 @@ class Load:
     def setting(self, *, preset: str, seed: int, quality: str, duration_s: float) -> Setting:
         """One episode under this load; equal arguments give equal arrivals, clusters and edge signals.
 
-        A seed generates a load of its own. Of a recording that is longer than the episode, it draws the stretch that
-        is played; a shorter one repeats from its beginning.
+        A seed generates a load of its own, a day at the least; an episode that is shorter begins at an hour that the
+        seed picks, so that consecutive seeds see all of the day. Of a recording that is longer than the episode, a seed
+        draws the stretch that is played; a shorter one repeats from its beginning.
         """
         if isinstance(self.source, Kind):
-            return standard_setting(
+            whole = standard_setting(
                 self.source,
                 seed=seed,
                 mean_rate=self.mean_rate,
                 preset=preset,
                 quality=quality,
-                duration_s=duration_s,
+                duration_s=max(duration_s, DAY_S),
             )
+            hour = seed % HOURS_OF_SEEDS / HOURS_OF_SEEDS * DAY_S if duration_s < DAY_S else 0.0
+            return replace(whole, start=whole.start + hour, duration_s=duration_s)
         profile = example_profile(TRACE_PROFILE, preset)
         spare_s = max(self.source.duration_s - duration_s, 0.0)
         return Setting(
@@ -56,13 +63,20 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """One policy's run of one episode; ``policy`` is the name that it was entered under."""
+class Round:
+    """What all entries meet alike: one load under one preset with one seed."""
 
-    policy: str
     load: Load
     preset: str
     seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One entry's run of one round."""
+
+    entry: Entry
+    round: Round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +86,7 @@ class Tournament:
     Raises ValueError where nothing would be played, or something twice.
     """
 
-    policies: tuple[str, ...]
+    entries: tuple[Entry, ...]
     loads: tuple[Load, ...]
     presets: tuple[str, ...] = ("cloud-coldstart",)
     seeds: tuple[int, ...] = tuple(range(1, 11))
@@ -80,17 +94,16 @@ class Tournament:
     duration_s: float = DAY_S
 
     def __post_init__(self) -> None:
-        loads = tuple(f"{load.name} at {load.mean_rate:g} messages/s" for load in self.loads)
-        entries: dict[str, tuple[object, ...]] = {
-            "policies": self.policies,
-            "loads": loads,
+        given: dict[str, tuple[object, ...]] = {
+            "policies": tuple(entry.name for entry in self.entries),
+            "loads": tuple(f"{load.name} at {load.mean_rate:g} messages/s" for load in self.loads),
             "presets": self.presets,
             "seeds": self.seeds,
         }
-        for what, given in entries.items():
-            if not given:
+        for what, names in given.items():
+            if not names:
                 raise ValueError(f"no {what}")
-            if twice := [str(entry) for i, entry in enumerate(given) if entry in given[:i]]:
+            if twice := [str(name) for i, name in enumerate(names) if name in names[:i]]:
                 raise ValueError(f"{what}: {twice[0]} occurs twice")
         shortest = Job(name="shortest", initial=INITIAL).interval_s
         if self.duration_s < shortest:
@@ -98,15 +111,24 @@ class Tournament:
                 f"a match of {self.duration_s:g} s is shorter than one decision interval of {shortest:g} s"
             )
 
-    def matches(self) -> list[Match]:
-        """By load, preset and policy, seeds innermost: the order of all rows."""
+    def rounds(self) -> list[Round]:
+        """By load and preset, seeds innermost."""
         return [
-            Match(policy=policy, load=load, preset=preset, seed=seed)
-            for load, preset, policy, seed in product(self.loads, self.presets, self.policies, self.seeds)
+            Round(load=load, preset=preset, seed=seed)
+            for load, preset, seed in product(self.loads, self.presets, self.seeds)
+        ]
+
+    def matches(self) -> list[Match]:
+        """By load, preset and entry, seeds innermost: the order of all rows."""
+        return [
+            Match(entry=entry, round=Round(load=load, preset=preset, seed=seed))
+            for load, preset, entry, seed in product(self.loads, self.presets, self.entries, self.seeds)
         ]
 
     def setting(self, match: Match) -> Setting:
-        """The episode of a match; it does not depend on the policy."""
-        return match.load.setting(
-            preset=match.preset, seed=match.seed, quality=self.quality, duration_s=self.duration_s
-        )
+        """The episode of a match; of its entry, it depends on the quality of the signals alone."""
+        return self.episode(match.round, quality=match.entry.signal or self.quality)
+
+    def episode(self, played: Round, *, quality: str) -> Setting:
+        """The episode of a round."""
+        return played.load.setting(preset=played.preset, seed=played.seed, quality=quality, duration_s=self.duration_s)

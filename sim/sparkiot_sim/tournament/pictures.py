@@ -1,5 +1,6 @@
 """The pictures of a tournament: cost against SLO attainment, and what each policy did on one day."""
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -13,12 +14,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from sparkiot_sim.timeline import Timeline
 
+from .entry import ORACLE
 from .play import Result
 from .statistics import Row
 
 COLORS = ("#d1495b", "#1f5fa8", "#e0a01f", "#2a9d6e", "#7a4fa3", "#4d4d4d", "#56b4e9", "#a0522d")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Colour and marker of each policy, in the order of their entry; told apart in grey as well."""
+LIMIT_LOOK = ("#000000", "*")
 LOAD = "#3a3a3a"
 ATTAINMENTS = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 100)
 """Percent at the ticks of the attainment axis."""
@@ -36,21 +39,24 @@ def pareto(table: Sequence[Row], results: Sequence[Result], path: Path) -> None:
     presets = list(dict.fromkeys(row.preset for row in table))
     policies = list(dict.fromkeys(row.policy for row in table))
     columns = len(presets) if len(presets) > 1 else min(len(cells), MOST_COLUMNS)
-    figure, panels = _grid(len(cells), columns=columns, height=4.2)
+    figure, panels = blocks(len(cells), columns=columns, height=4.2)
     for (axes,), cell in zip(panels, cells, strict=True):
         here = [row for row in table if (row.workload, row.mean_rate, row.preset) == cell]
-        _draw_front(axes, here)
+        _draw_front(axes, [row for row in here if row.policy != ORACLE])
         for row in here:
             own = [r.summary for r in results if r.cell == (row.policy, *cell)]
             points = [(s.cost_dollars, 100 * s.slo_attainment) for s in own]
-            _draw_policy(axes, row, points, index=policies.index(row.policy) % len(COLORS))
-        _attainment_axis(axes)
+            _draw_policy(axes, row, points, style=look(row.policy, policies))
+        attainment_axis(axes)
         axes.set_xlim(left=0)
         axes.set_title(_title(*cell[:2]) + (f", {cell[2]}" if len(presets) > 1 else ""), fontsize=11)
         axes.set_xlabel("cost of a match, $")
         axes.set_ylabel("SLO attainment, % of batches")
-    figure.suptitle("Cost against SLO attainment: up and left is better\n(faint: seeds, bars: 95 % confidence)")
-    _legend(figure, panels[0][0], columns=len(policies) + 1)
+    beside = ", beside each: cost over the oracle's" if ORACLE in policies else ""
+    figure.suptitle(
+        f"Cost against SLO attainment: up and left is better\n(faint: seeds, bars: 95 % confidence{beside})"
+    )
+    legend(figure, panels[0][0], columns=len(policies) + 1)
     figure.savefig(path, dpi=110)
 
 
@@ -66,26 +72,27 @@ def timelines(results: Sequence[Result], path: Path) -> None:
         if r.timeline is not None and (r.seed, r.preset) == (first.seed, first.preset)
     ]
     loads = [(load, [timeline for _, timeline in group]) for load, group in groupby(kept, key=itemgetter(0))]
-    figure, panels = _grid(len(loads), columns=min(len(loads), MOST_COLUMNS), height=6.0, heights=(1, 2))
+    figure, panels = blocks(len(loads), columns=min(len(loads), MOST_COLUMNS), height=6.0, heights=(1, 2))
     for (upper, lower), (load, group) in zip(panels, loads, strict=True):
         _draw_load(upper, group[0])
         upper.set_title(_title(*load), fontsize=11)
         upper.set_ylabel("messages/s")
         upper.sharex(lower)
         upper.tick_params(labelbottom=False)
+        names = [timeline.name for timeline in group]
         for index, timeline in reversed(list(enumerate(group))):
-            _draw_executors(lower, timeline, index=index % len(COLORS))
+            _draw_executors(lower, timeline, color=look(timeline.name, names)[0], first=index == 0)
         lower.set_ylim(bottom=0)
         lower.margins(x=0)
         lower.yaxis.set_major_locator(MaxNLocator(integer=True))
         lower.set_xlabel("hours since the start")
         lower.set_ylabel("running executors")
     figure.suptitle(f"The same load under every policy: seed {first.seed}, {first.preset}")
-    _legend(figure, panels[0][1], columns=len(loads[0][1]), reverse=True)
+    legend(figure, panels[0][1], columns=len(loads[0][1]), reverse=True)
     figure.savefig(path, dpi=110)
 
 
-def _grid(
+def blocks(
     count: int, *, columns: int, height: float, heights: tuple[int, ...] = (1,)
 ) -> tuple[Figure, list[tuple[Axes, ...]]]:
     """A figure of ``count`` blocks, each of ``len(heights)`` axes above each other and ``height`` inches in all."""
@@ -98,8 +105,14 @@ def _grid(
     return figure, [tuple(block) for block in blocks[:count]]
 
 
-def _draw_policy(axes: Axes, row: Row, seeds: Sequence[tuple[float, float]], *, index: int) -> None:
-    color, marker = COLORS[index], MARKERS[index]
+def look(policy: str, policies: Sequence[str]) -> tuple[str, str]:
+    """Colour and marker; the oracle, which is no policy, has its own."""
+    index = [name for name in policies if name != ORACLE].index(policy) if policy != ORACLE else -1
+    return (COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]) if index >= 0 else LIMIT_LOOK
+
+
+def _draw_policy(axes: Axes, row: Row, seeds: Sequence[tuple[float, float]], *, style: tuple[str, str]) -> None:
+    color, marker = style
     axes.plot(*zip(*seeds, strict=True), ".", color=color, alpha=0.45, markersize=8, markeredgewidth=0, zorder=2)
     cost, met = row.estimates["cost_dollars"], row.estimates["slo_attainment"]
     if cost.interval and met.interval:
@@ -110,12 +123,17 @@ def _draw_policy(axes: Axes, row: Row, seeds: Sequence[tuple[float, float]], *, 
         [100 * met.mean],
         marker,
         color=color,
-        markersize=9,
+        markersize=13 if row.policy == ORACLE else 9,
         markeredgecolor="white",
         label=row.policy,
         zorder=4,
         clip_on=False,
     )
+    ratio = row.mean("oracle_ratio")
+    if row.policy != ORACLE and not math.isnan(ratio):
+        axes.annotate(
+            f"{ratio:.2f}×", (cost.mean, 100 * met.mean), (7, 5), textcoords="offset points", fontsize=8, color=color
+        )
 
 
 def _draw_front(axes: Axes, here: Sequence[Row]) -> None:
@@ -136,7 +154,7 @@ def _draw_front(axes: Axes, here: Sequence[Row]) -> None:
     )
 
 
-def _attainment_axis(axes: Axes) -> None:
+def attainment_axis(axes: Axes) -> None:
     """Stretched towards 100 %, where policies differ by tenths of a percent."""
     axes.set_yscale("function", functions=(_stretch, _shrink))
     lowest = min(axes.dataLim.ymin, 99.0)
@@ -170,14 +188,17 @@ def _draw_load(axes: Axes, timeline: Timeline) -> None:
     axes.margins(x=0)
 
 
-def _draw_executors(axes: Axes, timeline: Timeline, *, index: int) -> None:
+def _draw_executors(axes: Axes, timeline: Timeline, *, color: str, first: bool) -> None:
+    limit = timeline.name == ORACLE
     axes.step(
         _hours(timeline),
         timeline.running,
         where="post",
-        color=COLORS[index],
-        linewidth=1.8 if index == 0 else 1.1,
-        alpha=0.95 if index == 0 else 0.8,
+        color=color,
+        linewidth=1.8 if first or limit else 1.1,
+        linestyle=":" if limit else "-",
+        alpha=0.95 if first or limit else 0.8,
+        zorder=3 if limit else 2,
         label=timeline.name,
     )
 
@@ -187,7 +208,7 @@ def _hours(timeline: Timeline) -> Values:
     return hours
 
 
-def _legend(figure: Figure, axes: Axes, *, columns: int, reverse: bool = False) -> None:
+def legend(figure: Figure, axes: Axes, *, columns: int, reverse: bool = False) -> None:
     handles, labels = axes.get_legend_handles_labels()
     order = slice(None, None, -1 if reverse else 1)
     figure.legend(

@@ -3,31 +3,47 @@
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import pictures
+from sparkiot_sim.episode import Summary
+
 from .matches import Tournament
 from .play import SECONDS_PER_HOUR, Result
-from .statistics import Estimate, Row, metrics, overall, rows
+from .sections import Section, amount, percent
+from .shifts import ShiftRun
+from .statistics import Round, Row, bounds, metrics, rows
 
 INTERVALS = "95 % confidence intervals over seeds, by Student's t"
-LATENCIES = ("P50 ms", "P95 ms", "P99 ms")
-PICTURES = ("pareto.png", "timeline.png")
+TIERS = ("hot", "warm", "cold", "archive")
+Pictures = Mapping[str, Callable[[Path], None]]
+"""By file name, what draws the picture into a path."""
 
 
-def write(folder: Path, tournament: Tournament, results: Sequence[Result]) -> None:
+def write(
+    folder: Path,
+    tournament: Tournament,
+    results: Sequence[Result],
+    *,
+    sections: Sequence[Section],
+    pictures: Pictures,
+) -> None:
     """Write all files. Raises OSError when one cannot be written."""
     table = rows(results)
-    write_csv(folder / "results.csv", [_line(result) for result in results])
-    write_json(folder / "results.json", {**_program(tournament), "rows": [row.to_dict() for row in table]})
-    (folder / "results.md").write_text(markdown(tournament, table), encoding="utf-8")
-    pictures.pareto(table, results, folder / PICTURES[0])
-    pictures.timelines(results, folder / PICTURES[1])
+    limits = bounds(results)
+    write_csv(folder / "results.csv", [_line(result, limits) for result in results])
+    beyond = {section.key: section.rows for section in sections}
+    write_json(folder / "results.json", {**_program(tournament), "rows": [row.to_dict() for row in table], **beyond})
+    text = markdown(tournament, table, sections=sections, pictures=tuple(pictures))
+    (folder / "results.md").write_text(text, encoding="utf-8")
+    for name, draw in pictures.items():
+        draw(folder / name)
 
 
-def markdown(tournament: Tournament, table: Sequence[Row]) -> str:
+def markdown(
+    tournament: Tournament, table: Sequence[Row], *, sections: Sequence[Section], pictures: Sequence[str]
+) -> str:
     """The summary for people."""
     program = _program(tournament)
     each = [
@@ -38,22 +54,16 @@ def markdown(tournament: Tournament, table: Sequence[Row]) -> str:
             row.preset,
             percent(row.estimates["slo_attainment"]),
             amount(row.estimates["cost_dollars"]),
+            amount(row.estimates["oracle_ratio"], digits=3),
+            amount(row.estimates["oracle_gap_points"]),
             *(amount(row.estimates[f"latency_{p}_ms"], digits=0) for p in ("p50", "p95", "p99")),
             amount(row.estimates["scalings_per_hour"]),
             amount(row.estimates["restarts"]),
             percent(row.estimates["fallback_share"]),
+            " / ".join(f"{100 * row.mean(f'tier_{tier}'):.0f}" for tier in TIERS),
+            " / ".join(_share(row.mean(f"{heat}_data_on_fast")) for heat in ("hot", "cold")),
         )
         for row in table
-    ]
-    total = [
-        (
-            line.policy,
-            percent(Estimate(line.slo_attainment, None)),
-            percent(Estimate(line.worst_slo_attainment, None)),
-            "{}, {:g} messages/s, {}".format(*line.worst),
-            f"{line.cost_dollars:.2f}",
-        )
-        for line in overall(table)
     ]
     headings = (
         "policy",
@@ -62,29 +72,36 @@ def markdown(tournament: Tournament, table: Sequence[Row]) -> str:
         "preset",
         "SLO attainment %",
         "cost $",
+        "cost / oracle",
+        "points lost to oracle",
         "P50 ms",
         "P95 ms",
         "P99 ms",
+        "scalings/h",
+        "restarts",
+        "fallback %",
+        "tiers %",
+        "hot / cold data on fast tiers %",
     )
     said = (
         f"{program['duration_hours']:g} h a match, edge signals: {program['signal']}, seeds:"
         f" {', '.join(map(str, tournament.seeds))}. All policies met the same arrivals, clusters and signals."
-        f" Means with {INTERVALS}."
+        f" Means with {INTERVALS}. The oracle knows the whole load: a bound that no policy passes. Tiers: share of time"
+        f" on {', '.join(TIERS)}; fast are the first two."
     )
-    lines = (
-        "# Tournament",
-        "",
-        said,
-        "",
-        *markdown_table((*headings, "scalings/h", "restarts", "fallback %"), each),
-        "",
-        "## Over all workloads",
-        "",
-        *markdown_table(("policy", "SLO attainment %", "worst", "where", "cost $"), total),
-        "",
-        *(f"![{name}]({name})" for name in PICTURES),
-    )
-    return "\n".join(lines) + "\n"
+    lines = ["# Tournament", "", said, "", *markdown_table(headings, each), "", *_sections(sections)]
+    return "\n".join((*lines, *(f"![{name}]({name})" for name in pictures))) + "\n"
+
+
+def write_shifts(
+    folder: Path, tournament: Tournament, runs: Sequence[ShiftRun], *, sections: Sequence[Section]
+) -> None:
+    """Write the files of a tournament whose objectives shift. Raises OSError when one cannot be written."""
+    write_csv(folder / "results.csv", [run.to_dict() for run in runs])
+    beyond = {section.key: section.rows for section in sections}
+    write_json(folder / "results.json", {**_program(tournament), "rows": [run.to_dict() for run in runs], **beyond})
+    text = "\n".join(("# Tournament", "", *_sections(sections))) + "\n"
+    (folder / "results.md").write_text(text, encoding="utf-8")
 
 
 def markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
@@ -92,19 +109,6 @@ def markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> l
     cells = [[cell.replace("|", "\\|") for cell in line] for line in (headings, *lines)]
     cells.insert(1, ["---"] * len(headings))
     return [f"| {' | '.join(line)} |" for line in cells]
-
-
-def percent(value: Estimate) -> str:
-    """``99.87 ± 0.05``; – where nothing was measured."""
-    return amount(Estimate(100 * value.mean, None if value.half_width is None else 100 * value.half_width))
-
-
-def amount(value: Estimate, *, digits: int = 2) -> str:
-    """Mean and half of the interval; – where nothing was measured."""
-    if math.isnan(value.mean):
-        return "–"
-    spread = "" if value.half_width is None else f" ± {value.half_width:.{digits}f}"
-    return f"{value.mean:.{digits}f}{spread}"
 
 
 def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
@@ -118,6 +122,15 @@ def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Indented; NaN as null. Raises OSError."""
     path.write_text(json.dumps(_known(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _sections(sections: Sequence[Section]) -> list[str]:
+    lines = []
+    for section in sections:
+        shown = [tuple(line[key] for key in section.headings) for line in section.shown]
+        lines += [f"## {section.title}", "", section.note, ""]
+        lines += [*markdown_table(tuple(section.headings.values()), shown), ""]
+    return lines
 
 
 def _known(value: Any) -> Any:
@@ -139,7 +152,7 @@ def _program(tournament: Tournament) -> dict[str, Any]:
     }
 
 
-def _line(result: Result) -> dict[str, Any]:
+def _line(result: Result, limits: Mapping[Round, Summary]) -> dict[str, Any]:
     policy, workload, mean_rate, preset = result.cell
     return {
         "policy": policy,
@@ -147,5 +160,9 @@ def _line(result: Result) -> dict[str, Any]:
         "mean_rate": mean_rate,
         "preset": preset,
         "seed": result.seed,
-        **metrics(result),
+        **metrics(result, limits),
     }
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.0f}"

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
+from sparkiot_sim.episode import Summary
+
+from .entry import ORACLE
 from .play import Result
 
 METRICS: Mapping[str, float] = {
@@ -20,8 +23,18 @@ METRICS: Mapping[str, float] = {
     "scalings_per_hour": math.inf,
     "restarts": math.inf,
     "fallback_share": 1.0,
+    "tier_hot": 1.0,
+    "tier_warm": 1.0,
+    "tier_cold": 1.0,
+    "tier_archive": 1.0,
+    "hot_data_on_fast": 1.0,
+    "cold_data_on_fast": 1.0,
+    "oracle_ratio": math.inf,
+    "oracle_gap_points": 100.0,
 }
 """What is measured of every match, and the highest value it can take; the lowest is 0."""
+NOT_ALWAYS = frozenset({"hot_data_on_fast", "cold_data_on_fast"})
+"""Measured only in matches where there was something to measure: their means are over these."""
 CONFIDENCE = 0.95
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """97.5 % quantiles of Student's t with 1 to 10 degrees of freedom; ``t_quantile`` expands the rest."""
@@ -30,18 +43,19 @@ T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean over seeds. half_width: of its confidence interval, None where one seed says nothing of the spread.
-    highest: value that is possible; the lowest is 0."""
+    lowest, highest: values that are possible."""
 
     mean: float
     half_width: float | None
     highest: float = math.inf
+    lowest: float = 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """Low and high, cut to what is possible."""
         if self.half_width is None:
             return None
-        return max(self.mean - self.half_width, 0.0), min(self.mean + self.half_width, self.highest)
+        return max(self.mean - self.half_width, self.lowest), min(self.mean + self.half_width, self.highest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,32 +89,55 @@ class Row:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overall:
     """One policy over all loads and presets, each counted alike. worst: the load where the fewest batches met the
-    objective, as workload, messages/s and preset."""
+    objective, as workload, messages/s and preset. oracle_ratio, oracle_gap_points: cost over the oracle's, attainment
+    lost to it, and the highest of both under a load and preset; NaN without the oracle."""
 
     policy: str
     slo_attainment: float
     worst_slo_attainment: float
     worst: tuple[str, float, str]
     cost_dollars: float
+    oracle_ratio: float
+    worst_oracle_ratio: float
+    oracle_gap_points: float
+    worst_oracle_gap_points: float
+
+    def to_dict(self) -> dict[str, Any]:
+        workload, mean_rate, preset = self.worst
+        return asdict(self) | {"worst": {"workload": workload, "mean_rate": mean_rate, "preset": preset}}
 
 
-def metrics(result: Result) -> dict[str, float]:
-    """The values of METRICS of one match; NaN where it had no batch."""
-    values = {
+Round = tuple[str, float, str, int]
+
+
+def bounds(results: Sequence[Result]) -> dict[Round, Summary]:
+    """What the oracle comes to in each round that it was solved for."""
+    return {result.round: result.summary for result in results if result.policy == ORACLE}
+
+
+def metrics(result: Result, limits: Mapping[Round, Summary]) -> dict[str, float]:
+    """The values of METRICS of one match; NaN where there was nothing to measure. limits: see ``bounds``."""
+    values: dict[str, float | None] = {
         **result.summary.to_dict(),
         "scalings_per_hour": result.scalings_per_hour,
         "fallback_share": result.fallback_share,
+        **result.tiers.to_dict(),
     }
-    return {name: values[name] for name in METRICS}
+    if (limit := limits.get(result.round)) is not None:
+        values["oracle_ratio"] = result.summary.cost_dollars / limit.cost_dollars
+        values["oracle_gap_points"] = 100 * (limit.slo_attainment - result.summary.slo_attainment)
+    return {name: math.nan if (value := values.get(name)) is None else value for name in METRICS}
 
 
 def rows(results: Sequence[Result]) -> list[Row]:
     """One row for every policy, load and preset; ``results`` in the order in which ``play`` gives them."""
     found = []
+    limits = bounds(results)
     for (policy, workload, mean_rate, preset), group in groupby(results, key=attrgetter("cell")):
-        values = [metrics(result) for result in group]
+        values = [metrics(result, limits) for result in group]
         estimates = {
-            name: estimate([value[name] for value in values], highest=highest) for name, highest in METRICS.items()
+            name: estimate(_known(name, [value[name] for value in values]), highest=highest)
+            for name, highest in METRICS.items()
         }
         found.append(
             Row(
@@ -128,17 +165,22 @@ def overall(table: Sequence[Row]) -> list[Overall]:
                 worst_slo_attainment=worst.mean("slo_attainment"),
                 worst=(worst.workload, worst.mean_rate, worst.preset),
                 cost_dollars=fmean(row.mean("cost_dollars") for row in own),
+                oracle_ratio=fmean(row.mean("oracle_ratio") for row in own),
+                worst_oracle_ratio=max(row.mean("oracle_ratio") for row in own),
+                oracle_gap_points=fmean(row.mean("oracle_gap_points") for row in own),
+                worst_oracle_gap_points=max(row.mean("oracle_gap_points") for row in own),
             )
         )
     return found
 
 
-def estimate(values: Sequence[float], *, highest: float = math.inf) -> Estimate:
-    """The mean of independent values and its interval by Student's t."""
-    mean = fmean(values)
+def estimate(values: Sequence[float], *, highest: float = math.inf, lowest: float = 0.0) -> Estimate:
+    """The mean of independent values and its interval by Student's t; NaN of none, or where one of them is."""
+    mean = fmean(values) if values else math.nan
     if len(values) < 2 or math.isnan(mean):
-        return Estimate(mean, None, highest)
-    return Estimate(mean, t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values)), highest)
+        return Estimate(mean, None, highest, lowest)
+    half_width = t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return Estimate(mean, half_width, highest, lowest)
 
 
 def t_quantile(freedom: int) -> float:
@@ -153,6 +195,10 @@ def t_quantile(freedom: int) -> float:
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     return z + first / freedom + second / freedom**2 + third / freedom**3
+
+
+def _known(metric: str, values: Sequence[float]) -> Sequence[float]:
+    return [value for value in values if not math.isnan(value)] if metric in NOT_ALWAYS else values
 
 
 def _attainment(row: Row) -> float:

@@ -4,6 +4,7 @@ Sources: PUBLISHED is the headline table ("Step 6") of the thesis; REMEASURED wa
 seeds of 500 steps, where each policy met traces of its own.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,13 @@ from sparkiot_policies.observation import names
 from sparkiot_policies.rules import names_rule, rule
 from sparkiot_sim.thesis.actors import Actor, LearnedActor, RuleActor
 from sparkiot_sim.thesis.draws import STEPS
-from sparkiot_sim.thesis.tournament import Row, baselines, tournament
+from sparkiot_sim.thesis.step import AFTER, BEFORE, Step, play_jump
+from sparkiot_sim.thesis.step import STEPS as JUMP_STEPS
+from sparkiot_sim.thesis.tournament import Row, baselines, limits, tournament
 
 from .report import markdown_table, write_csv, write_json
+from .sections import amount
+from .statistics import Estimate, t_quantile
 
 SCHEMA = 1
 """Of the observations that this arena has."""
@@ -46,6 +51,17 @@ class Figures:
         return f"{self.violations_percent:.1f} %, ${self.cost_dollars:,.0f}, {self.latency_p95_ms:,.0f} ms"
 
 
+STEP_TITLE = f"The edge experiment: {BEFORE:g} to {AFTER:g} messages/s, {JUMP_STEPS} steps with the largest shuffle"
+STEP_HEADINGS = {
+    "policy": "policy",
+    "violations": "violations",
+    "latency": "ms when it comes",
+    "before": "$/h before",
+    "at": "$/h when it comes",
+    "after": "$/h at the end",
+    "ahead": "sized in time",
+}
+
 PUBLISHED: Mapping[str, Figures] = {
     "Fixed": Figures(90.0, 2251, 1534),
     "Dexter": Figures(54.4, 2994, 1159),
@@ -65,19 +81,44 @@ REMEASURED: Mapping[str, Figures] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One policy's row, and the earlier figures where there are any."""
+    """One policy's row, how it met the jump of the edge experiment, and the earlier figures where there are any."""
 
     row: Row
+    seeds: int
+    step: Step
     published: Figures | None
     remeasured: Figures | None
 
+    @property
+    def violations(self) -> Estimate:
+        """Percent of the steps, with its interval over seeds."""
+        row, half_width = self.row, None
+        if self.seeds > 1:
+            half_width = t_quantile(self.seeds - 1) * row.spread_violations_percent / math.sqrt(self.seeds)
+        return Estimate(row.violations_percent, half_width, highest=100.0)
+
     def to_dict(self) -> dict[str, Any]:
-        """The row, its SLO attainment, and the earlier figures under ``published`` and ``remeasured``."""
+        """The row, its SLO attainment, the jump, and the earlier figures under ``published`` and ``remeasured``."""
         earlier = {"published": self.published, "remeasured": self.remeasured}
         return {
             **self.row.to_dict(),
+            "violations_percent_ci95": self.violations.interval,
             "slo_attainment": 1 - self.row.violations_percent / 100,
+            "step_200_to_800": self.step.to_dict(),
             **{name: figures.to_dict() for name, figures in earlier.items() if figures},
+        }
+
+    def shown_step(self) -> dict[str, str]:
+        """The jump, for people; under the keys of STEP_HEADINGS."""
+        step = self.step
+        return {
+            "policy": self.row.policy,
+            "violations": str(step.violations),
+            "latency": f"{step.latency_ms:,.0f}",
+            "before": f"{step.cost_before:.2f}",
+            "at": f"{step.cost_at:.2f}",
+            "after": f"{step.cost_after:.2f}",
+            "ahead": "yes" if step.ahead else "no",
         }
 
     def shown(self) -> dict[str, str]:
@@ -85,10 +126,11 @@ class Line:
         row = self.row
         return {
             "policy": row.policy,
-            "violations_percent": f"{row.violations_percent:.2f}",
+            "violations_percent": amount(self.violations),
             "cost_dollars": f"{row.cost_dollars:,.0f}",
             "latency_p95_ms": f"{row.latency_p95_ms:,.0f}",
             "limit_ratio": f"{row.limit_ratio:.3f}",
+            "global_reward": f"{row.global_reward:.3f}",
             "published": str(self.published or "–"),
             "remeasured": str(self.remeasured or "–"),
         }
@@ -105,9 +147,14 @@ def table(policies: Sequence[str], *, seeds: Sequence[int], steps: int = STEPS) 
 
     Raises PolicyError when a policy cannot be found, PolicyMismatchError when it needs what this arena has not.
     """
-    found = tournament([_actor(name) for name in policies], seeds=seeds, steps=steps)
+    actors = [_actor(name) for name in policies]
+    found = tournament(actors, seeds=seeds, steps=steps)
     labels = [*policies, *(row.policy for row in found[len(policies) :])]
-    return [Line(row, PUBLISHED.get(label), REMEASURED.get(label)) for label, row in zip(labels, found, strict=True)]
+    jumps = [play_jump(actor) for actor in [*actors, *limits()]]
+    return [
+        Line(row, len(seeds), jump, PUBLISHED.get(label), REMEASURED.get(label))
+        for label, row, jump in zip(labels, found, jumps, strict=True)
+    ]
 
 
 def write(folder: Path, lines: Sequence[Line], *, seeds: Sequence[int]) -> None:
@@ -134,13 +181,24 @@ def _actor(name: str) -> Actor:
 
 
 def _markdown(lines: Sequence[Line], *, seeds: Sequence[int]) -> str:
-    headings = ("policy", "violations %", "cost $", "P95 ms", "cost / limit", "published", "re-measured")
+    headings = (
+        "policy",
+        "violations %",
+        "cost $",
+        "P95 ms",
+        "cost / limit",
+        "global reward",
+        "published",
+        "re-measured",
+    )
     said = (
-        f"{STEPS} steps, means over seeds {', '.join(map(str, seeds))}; all policies met the same traces. The limit is"
-        f" the cheapest action that meets the SLA at every step. Columns {COLUMNS_NOTE}."
+        f"{STEPS} steps, means over seeds {', '.join(map(str, seeds))} with 95 % confidence; all policies met the same"
+        " traces. The limit is the cheapest action that meets the SLA at every step. Global reward: 1000 / (mean"
+        f" latency + 1) - 0.1 · mean cost. Columns {COLUMNS_NOTE}."
     )
     rows = markdown_table(headings, [tuple(line.shown().values()) for line in lines])
-    return "\n".join(("# Thesis arena", "", said, "", *rows)) + "\n"
+    steps = markdown_table(tuple(STEP_HEADINGS.values()), [tuple(line.shown_step().values()) for line in lines])
+    return "\n".join(("# Thesis arena", "", said, "", *rows, "", f"## {STEP_TITLE}", "", *steps)) + "\n"
 
 
 def _flat(line: Line) -> dict[str, Any]:
@@ -149,5 +207,6 @@ def _flat(line: Line) -> dict[str, Any]:
     columns = ("violations_percent", "cost_dollars", "latency_p95_ms")
     return {
         **line.row.to_dict(),
+        **{f"step_{name}": value for name, value in line.step.to_dict().items()},
         **{f"{when}_{name}": getattr(figures, name, None) for when, figures in earlier.items() for name in columns},
     }

@@ -1,6 +1,7 @@
 """Many realistic arenas in lockstep: what PPO collects its experience from."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Self
 
 import gymnasium as gym
@@ -8,28 +9,37 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkiot_policies.allocation import ACTION_SIZES
+from sparkiot_policies.options import ExecutorOptions
 from sparkiot_sim.arena import ClusterEnv
 
 from .teacher import Losses, Teacher
 from .vec_env import BatchStep, Observations
 from .workers import Workers
 
+REWARD_SCALE = 0.1
+"""What the learner is told of a reward of 1: returns of ordinary size, so that the critic does not drown the actor."""
+
 
 class ClusterGroup:
-    """The arenas of one process, each with its teacher."""
+    """The arenas of one process, each with its teacher. Actions choose executors among the options."""
 
-    def __init__(self, seeds: Sequence[int]) -> None:
+    def __init__(self, seeds: Sequence[int], *, options: ExecutorOptions) -> None:
+        self._options = options
         self._envs = [ClusterEnv() for _ in seeds]
-        self._seeds = seeds
+        self._seeds: list[int | None] = list(seeds)
         self._teachers: list[Teacher] = []
 
     def reset(self) -> Observations:
+        """Begin new episodes; those that follow from the seeds the first time, others from then on."""
         observations = [env.reset(seed=seed)[0] for env, seed in zip(self._envs, self._seeds, strict=True)]
+        self._seeds = [None] * len(self._envs)
         self._teachers = [Teacher(env) for env in self._envs]
-        return np.stack(observations)
+        self._seen = np.stack(observations)
+        return self._seen
 
     def step(self, actions: npt.NDArray[np.int64]) -> BatchStep:
         observations, finals, rewards, done = [], [], [], []
+        actions = self._options.apply(self._seen, actions)
         for index, (env, action) in enumerate(zip(self._envs, actions, strict=True)):
             observation, value, _, over, _ = env.step(action)
             finals.append(observation)
@@ -37,19 +47,23 @@ class ClusterGroup:
                 observation, _ = env.reset()
                 self._teachers[index] = Teacher(env)
             observations.append(observation)
-            rewards.append(value)
+            rewards.append(REWARD_SCALE * value)
             done.append(over)
-        return BatchStep(np.stack(observations), np.array(rewards), np.array(done), np.stack(finals))
+        self._seen = np.stack(observations)
+        return BatchStep(self._seen, np.array(rewards), np.array(done), np.stack(finals))
 
     def losses(self) -> Losses:
-        return np.stack([teacher.losses() for teacher in self._teachers])
+        """Of each choice: what the executors lose that it stands for."""
+        found = np.stack([teacher.losses() for teacher in self._teachers])
+        executors = np.take_along_axis(found, self._options.counts(self._seen), axis=1)
+        return np.concatenate([executors, found[:, ACTION_SIZES[0] :]], axis=1)
 
 
 class ClusterBatch(Workers):
     """See Workers."""
 
-    def __init__(self, seed: int, *, count: int = 64, processes: int = 2) -> None:
-        super().__init__(ClusterGroup, seed, count=count, processes=processes)
+    def __init__(self, seed: int, *, options: ExecutorOptions, count: int = 64, processes: int = 2) -> None:
+        super().__init__(partial(ClusterGroup, options=options), seed, count=count, processes=processes)
         self.action_space: gym.Space[Any] = gym.spaces.MultiDiscrete(np.array(ACTION_SIZES))
 
     def __enter__(self) -> Self:

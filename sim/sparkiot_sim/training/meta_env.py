@@ -1,11 +1,12 @@
 """What the meta-controller learns on: a job that the shipped policy runs, under weights that change every few minutes.
 
-    g = 1 / (1 + latency / target) - cost - SHORTFALL · max(quantile - attainment, 0) - OVERRUN · max(burn - 1, 0)
+    g = m(q) · target / latency - cost - SHORTFALL · max(q - met, 0) - OVERRUN · max(burn - 1, 0)
 
 The first two terms are the thesis's global reward, 1000 / (latency + 1) - 0.1 · cost, in units that fit a job of any
 size: mean latency over the job's target, dollars over the reference of ``reward.py``. The other two are what a job
-promises: its objective over the SLO window, and its budget. Weights that suit every moment do not exist then: a job
-that has met its objective for an hour can save, one that has spent its error budget cannot.
+promises: its objective (the quantile q, of which ``met`` is the share of the step's batches that kept it) and its
+budget. What is asked shifts within an episode, and m(q), from 0 at LAX to 1 at STRICT, says what promptness is worth
+then: who is content with four batches in five wants to save. Weights that suit every moment do not exist.
 """
 
 from collections.abc import Sequence
@@ -25,18 +26,25 @@ from sparkiot_policies.graph import MIN_WEIGHT
 from sparkiot_policies.history import History
 from sparkiot_policies.job import Job
 from sparkiot_policies.learned import LearnedPolicy
-from sparkiot_policies.manifest import CONTEXT_ELEMENTS
+from sparkiot_policies.manifest import CONTEXTS
 from sparkiot_policies.objectives import Weights
 from sparkiot_policies.rules import rule
+from sparkiot_sim.randomisation import Randomisation
 from sparkiot_sim.reward import reference_per_hour
-from sparkiot_sim.setting import Randomisation, Setting
+from sparkiot_sim.setting import Setting
 
 from .vec_env import BatchStep, Observations
 
+CONTEXT_SCHEMA = 2
+ELEMENTS = CONTEXTS[CONTEXT_SCHEMA]
 STEP_S = 600.0
 SHORTFALL = 20.0
 OVERRUN = 2.0
-BUDGET_SHARE = 0.5
+LAX, STRICT = 0.8, 0.95
+QUANTILES = (0.8, 0.8, 0.9, 0.95, 0.95, 0.99, 0.99)
+SHIFT_SHARE = 1 / 9
+"""Chance that a step asks for another quantile: every hour and a half on average."""
+BUDGET_SHARE = 0.25
 """Share of episodes whose job has a budget, of BUDGET_FACTORS times its reference cost."""
 BUDGET_FACTORS = (1.2, 3.0)
 
@@ -60,7 +68,7 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
     metadata = {"render_modes": []}  # noqa: RUF012 - gymnasium declares it so
 
     def __init__(self, *, policy: Path, randomisation: Randomisation) -> None:
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (len(CONTEXT_ELEMENTS),), np.float32)
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (len(ELEMENTS),), np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
         self._policy = LearnedPolicy(load_artifact(policy))
         self._randomisation = randomisation
@@ -82,8 +90,9 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
         )
         self._reference = reference_per_hour(setting.job, setting.profile, setting.workload)
         self._now = setting.start
-        self._seen = np.zeros(len(CONTEXT_ELEMENTS), dtype=np.float32)
+        self._seen = np.zeros(len(ELEMENTS), dtype=np.float32)
         self._meta.chosen = Weights(1 / 3, 1 / 3, 1 / 3)
+        self._shifts = given is None
         self._run()
         return self._seen.copy(), {}
 
@@ -91,6 +100,8 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
         self, action: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         self._meta.chosen = to_weights(action)
+        if self._shifts and self.np_random.random() < SHIFT_SHARE:
+            self._ask(QUANTILES[self.np_random.integers(len(QUANTILES))])
         value = self._run()
         over = self._now + STEP_S > self._setting.start + self._setting.duration_s
         return self._seen.copy(), value, False, over, {}
@@ -102,8 +113,15 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
         if rng.random() < BUDGET_SHARE:
             reference = reference_per_hour(setting.job, setting.profile, setting.workload)
             budget = reference * rng.uniform(*BUDGET_FACTORS)
-        objectives = replace(setting.job.objectives, weights=None, budget_per_hour=budget)
+        quantile = QUANTILES[rng.integers(len(QUANTILES))]
+        objectives = replace(setting.job.objectives, weights=None, budget_per_hour=budget, quantile=quantile)
         return replace(setting, job=replace(setting.job, objectives=objectives))
+
+    def _ask(self, quantile: float) -> None:
+        """Edit the job, as its resource may be edited while it runs."""
+        job = self._setting.job
+        self._setting = replace(self._setting, job=replace(job, objectives=replace(job.objectives, quantile=quantile)))
+        self._controller.job = self._setting.job
 
     def _run(self) -> float:
         """Let STEP_S pass; returns the global reward of that time."""
@@ -118,7 +136,7 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
             simulated.apply(decision.allocation)
             latencies += [b.latency_ms for b in measurement.batches]
         context = evaluation.context
-        values = [getattr(context, name) for name in CONTEXT_ELEMENTS]
+        values = [getattr(context, name) for name in ELEMENTS]
         known = np.array([np.nan if v is None else v for v in values], dtype=np.float32)
         self._seen = np.where(np.isnan(known), self._seen, known).astype(np.float32)
         spent = (simulated.cost_dollars - dollars) / (self._reference * STEP_S / 3600)
@@ -126,13 +144,15 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
 
 
 def global_reward(job: Job, context: Context, *, latencies: Sequence[float], cost: float) -> float:
-    """g of the module's formula. latencies: of the batches, ms. cost: over the reference. Without a batch latency
-    counts as ten times its target."""
+    """g of the module's formula. latencies: of the step's batches, ms. cost: over the reference. Without a batch
+    latency counts as ten times its target, and the objective as missed."""
     objectives = job.objectives
     late = float(np.mean(latencies)) / objectives.latency_target_ms if latencies else 10.0
-    shortfall = max(objectives.quantile - (1.0 if context.attainment is None else context.attainment), 0.0)
+    met = float(np.mean(np.array(latencies) <= objectives.latency_target_ms)) if latencies else 0.0
+    worth = min(max((objectives.quantile - LAX) / (STRICT - LAX), 0.0), 1.0)
+    shortfall = max(objectives.quantile - met, 0.0)
     burn = (context.budget_burn or 0.0) if objectives.budget_per_hour else 0.0
-    return 1 / (1 + late) - cost - SHORTFALL * shortfall - OVERRUN * max(burn - 1, 0.0)
+    return worth / max(late, 0.1) - cost - SHORTFALL * shortfall - OVERRUN * max(burn - 1, 0.0)
 
 
 def to_weights(action: npt.NDArray[np.float32]) -> Weights:

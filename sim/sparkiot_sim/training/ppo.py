@@ -2,7 +2,6 @@
 as implemented by Stable-Baselines3."""
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +14,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from sparkiot_policies.features import Feature, Features
 from sparkiot_policies.manifest import Manifest, Range
 from sparkiot_policies.observation import names
+from sparkiot_policies.options import ExecutorOption
 from sparkiot_policies.sb3 import import_sb3
 
+from .checkpoint import EVERY, UPDATES, Checkpoint, Clock
+from .curves import draw
 from .vec_env import BatchEnv, FeatureVecEnv
 
 
@@ -52,16 +54,19 @@ def train_ppo(
     name: str,
     observation_schema: int,
     features: Sequence[Feature],
-    ranges: Mapping[str, Range],
+    executors: Sequence[ExecutorOption] = (),
+    ranges: Callable[[], Mapping[str, Range]],
     training: Mapping[str, JsonValue],
-    prepare: Callable[[PPO], None] | None = None,
+    work: Path,
+    prepare: Callable[[PPO, Checkpoint], None] | None = None,
     progress: bool = True,
 ) -> Manifest:
     """Train and write an artifact, its conversion proved as for any imported archive.
 
-    make_batch: builds the environments from a seed. ranges: what they show of each element. training: what the
-    manifest says beside the settings; together they must be enough to reproduce the run. prepare: sets the networks'
-    start, before the first step.
+    make_batch: builds the environments from a seed. ranges: what they showed of each element, asked when training
+    is over. training: what the manifest says beside the settings; together they must be enough to reproduce the run.
+    work: folder of the checkpoint that a killed run goes on from, and of the learning curve. prepare: sets the
+    networks' start, before the first step.
     """
     torch.set_num_threads(settings.threads)
     env = FeatureVecEnv(make_batch(settings.seed), Features(names(observation_schema), tuple(features)))
@@ -80,11 +85,17 @@ def train_ppo(
         seed=settings.seed,
         device="cpu",
     )
-    begun = time.perf_counter()
-    if prepare:
-        prepare(model)
-    model.learn(settings.total_steps, callback=_EntropySchedule(settings), progress_bar=progress)
-    minutes = (time.perf_counter() - begun) / 60
+    checkpoint = Checkpoint.open(work, {"name": name, "settings": asdict(settings), **training})
+    clock = Clock(checkpoint.minutes)
+    if checkpoint.stage == UPDATES:
+        checkpoint.restore(model)
+    elif prepare:
+        prepare(model, checkpoint)
+    if (left := settings.total_steps - model.num_timesteps) > 0:
+        recorder = _Recorder(settings, checkpoint, clock)
+        model.learn(left, callback=recorder, progress_bar=progress, reset_num_timesteps=False)
+        checkpoint.save(model, stage=UPDATES, minutes=clock.minutes)
+    draw(work / "curve.png", title=f"{name}: PPO", curve=checkpoint.curve)
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / f"{name}.zip"
         model.save(archive)
@@ -94,13 +105,15 @@ def train_ppo(
             name=name,
             observation_schema=observation_schema,
             features=features,
-            ranges=ranges,
+            executors=executors,
+            ranges=ranges(),
             training={
                 "algorithm": "PPO",
                 "settings": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()},
                 "environments": env.num_envs,
                 "torch": torch.__version__,
-                "minutes": round(minutes, 2),
+                "minutes": round(clock.minutes, 2),
+                "resumed": checkpoint.resumed,
                 **training,
             },
         )
@@ -112,17 +125,37 @@ def _between(ends: tuple[float, float], left: float) -> float:
     return ends[1] + (ends[0] - ends[1]) * left
 
 
-class _EntropySchedule(BaseCallback):
-    """Stable-Baselines3 schedules the learning rate, but takes the entropy coefficient as a constant."""
+class _Recorder(BaseCallback):
+    """Writes the learning curve, saves now and then, and schedules the entropy coefficient, which Stable-Baselines3
+    takes as a constant."""
 
-    def __init__(self, settings: PpoSettings) -> None:
+    def __init__(self, settings: PpoSettings, checkpoint: Checkpoint, clock: Clock) -> None:
         super().__init__()
         self._settings = settings
+        self._checkpoint = checkpoint
+        self._clock = clock
+        self._updates = 0
 
     def _on_rollout_start(self) -> None:
-        if isinstance(self.model, PPO):
-            left = max(1 - self.num_timesteps / self._settings.total_steps, 0.0)
-            self.model.ent_coef = _between(self._settings.entropy, left)
+        model, checkpoint = self.model, self._checkpoint
+        if not isinstance(model, PPO):
+            raise TypeError(f"{type(model).__name__} is not PPO")
+        left = max(1 - model.num_timesteps / self._settings.total_steps, 0.0)
+        model.ent_coef = _between(self._settings.entropy, left)
+        if self._updates:
+            found = model.logger.name_to_value
+            checkpoint.curve.append(
+                {
+                    "steps": float(model.num_timesteps),
+                    "reward": float(model.rollout_buffer.rewards.mean()),
+                    "kl": float(found["train/approx_kl"]),
+                    "entropy": -float(found["train/entropy_loss"]),
+                    "explained": float(found["train/explained_variance"]),
+                }
+            )
+        if self._updates and self._updates % EVERY == 0:
+            checkpoint.save(model, stage=UPDATES, minutes=self._clock.minutes)
+        self._updates += 1
 
     def _on_step(self) -> bool:
         return True

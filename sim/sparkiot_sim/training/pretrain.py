@@ -6,6 +6,7 @@ losses. So it does not copy what a clairvoyant does; it learns what is best on a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from stable_baselines3 import PPO
 from sparkiot_policies.allocation import ACTION_SIZES
 from sparkiot_policies.features import Features
 
+from .checkpoint import UPDATES, Checkpoint, Clock
 from .cluster_batch import ClusterBatch
 from .vec_env import Observations
 
@@ -28,14 +30,14 @@ class PretrainSettings:
     actions that are random. temperature: of the policy around the best action, in units of the reward, so that PPO has
     something to compare. epochs: over all that was collected. learning_rate, batch_size: of Adam."""
 
-    rounds: int = 3
-    steps: int = 900
+    rounds: int = 2
+    steps: int = 380
     ask_every: int = 3
     explore: float = 0.1
-    temperature: float = 0.1
+    temperature: float = 0.05
     epochs: int = 25
     learning_rate: float = 1e-3
-    batch_size: int = 2048
+    batch_size: int = 512
 
 
 @dataclass(slots=True)
@@ -47,24 +49,48 @@ class Collected:
     losses: npt.NDArray[np.float32]
     returns: npt.NDArray[np.float32]
 
+    def save(self, path: Path) -> None:
+        """Write all of it, or nothing."""
+        begun = path.with_name("next.npz")
+        np.savez(begun, observations=self.observations, losses=self.losses, returns=self.returns)
+        begun.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Collected":
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(arrays["observations"], arrays["losses"], arrays["returns"])
+
 
 def pretrain(
     model: PPO,
     batch: ClusterBatch,
     features: Features,
     settings: PretrainSettings,
+    checkpoint: Checkpoint,
     *,
     report: Callable[[str], None],
 ) -> Observations:
-    """Fit actor and critic; returns the raw observations that were met, (N, elements)."""
-    rng = np.random.default_rng(model.seed)
+    """Fit actor and critic; returns the raw observations that were met, (N, elements). A round that the checkpoint's
+    folder holds is not collected again."""
+    clock = Clock(checkpoint.minutes)
     collected: list[Collected] = []
     for number in range(settings.rounds):
-        collected.append(_collect(model, batch, features, settings, rng, teacher_acts=number == 0))
+        rng = np.random.default_rng([model.seed or 0, number])
+        kept = checkpoint.folder / f"round-{number}.npz"
+        if not kept.is_file():
+            _collect(model, batch, features, settings, rng, teacher_acts=number == 0).save(kept)
+        collected.append(Collected.load(kept))
         loss = _fit_actor(model, features, collected, settings)
-        report(f"imitation round {number + 1} of {settings.rounds}: expected loss {loss:.3f}")
+        report(f"imitation round {number + 1} of {settings.rounds}: expected loss {loss:.3f}, {clock.minutes:.1f} min")
+        checkpoint.curve.append({"steps": float(sum(len(c.returns) for c in collected)), "expected_loss": loss})
     _fit_critic(model, features, collected[1:] or collected, settings)
-    return np.concatenate([c.observations for c in collected])
+    checkpoint.save(model, stage=UPDATES, minutes=clock.minutes)
+    return met(checkpoint.folder)
+
+
+def met(folder: Path) -> Observations:
+    """The raw observations of all rounds that a checkpoint's folder holds."""
+    return np.concatenate([Collected.load(path).observations for path in sorted(folder.glob("round-*.npz"))])
 
 
 def _collect(

@@ -8,27 +8,32 @@ jobs differ and decisions do not, stay out.
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from pydantic import JsonValue
 from stable_baselines3 import PPO
 
-from sparkiot_policies.artifact import load_artifact, update_scores
+from sparkiot_policies.artifact import update_scores
 from sparkiot_policies.features import Feature, Features
-from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import Manifest, Range
 from sparkiot_policies.observation import names
+from sparkiot_policies.options import ExecutorOption, ExecutorOptions, executor_options
 from sparkiot_sim.arena import SCHEMA
-from sparkiot_sim.compare import HELD_OUT_SEEDS, HOURS, compare
+from sparkiot_sim.tournament.held_out import HELD_OUT_SEEDS, HOURS, held_out
+from sparkiot_sim.tournament.play import play
+from sparkiot_sim.tournament.statistics import rows
 
+from .checkpoint import Checkpoint
 from .cluster_batch import ClusterBatch
 from .ppo import PpoSettings, train_ppo
-from .pretrain import PretrainSettings, pretrain
+from .pretrain import PretrainSettings, met, pretrain
 from .vec_env import Observations
 
 NAME = "default"
-ENVIRONMENTS = 64
+SCORES = ("slo_attainment", "cost_dollars", "latency_p95_ms", "scalings_per_hour", "fallback_share")
+ENVIRONMENTS = 96
 PRETRAIN = PretrainSettings()
 SETTINGS = PpoSettings(
-    total_steps=400_000,
+    total_steps=120_000,
     rollout_steps=64,
     batch_size=2048,
     epochs=4,
@@ -42,58 +47,101 @@ SETTINGS = PpoSettings(
 
 
 def features() -> tuple[Feature, ...]:
-    """What the network sees of observation version 2."""
-    counts = ("demand", "predicted_demand", "running", "pending")
+    """What the network sees of observation version 3: shares as they are, quantities as logarithms, whose differences
+    are the ratios that matter."""
+    needs = ("required", "required_ahead", "required_next", "required_peak", "in_force", "floor", "running")
+    layout = [("tier", 0), ("tier", 1), ("compression", 0), ("compression", 1)]
     return (
         *(Feature(element=f"weight_{name}", scale=2.0, offset=-1.0) for name in ("cost", "latency", "throughput")),
-        *(Feature(element=name, transform="log1p", scale=1.0, offset=-1.5, high=3.0) for name in counts),
-        *(Feature(element=name, scale=0.1, offset=-0.5, high=3.0) for name in counts),
+        *(Feature(element=name, transform="log", scale=1.0, offset=-1.0, low=-3.0, high=3.0) for name in needs),
+        Feature(element="pending", transform="log1p", scale=1.0, offset=-0.5, high=3.0),
         Feature(element="backlog_work", transform="log1p", scale=0.4, offset=-0.5, high=3.0),
-        Feature(element="batch_duration", transform="log1p", scale=2.0, offset=-1.0, high=3.0),
-        Feature(element="trigger_interval", transform="log1p", scale=2.0, offset=-1.0, high=3.0),
-        Feature(element="latency", transform="log1p", scale=1.0, offset=-7.0, low=-3.0, high=3.0),
-        Feature(element="latency_target", transform="log1p", scale=1.0, offset=-7.0, low=-3.0, high=3.0),
+        Feature(element="lateness", transform="log", scale=1.0, low=-2.0, high=3.0),
+        Feature(element="forecast_known", scale=2.0, offset=-1.0),
+        Feature(element="forecast_noise", scale=8.0, offset=-1.0, high=3.0),
+        Feature(element="forecast_support", scale=2.0, offset=-1.0),
+        Feature(element="burst_probability", scale=2.0, offset=-1.0),
+        Feature(element="rate_noise", scale=10.0, offset=-1.0, high=3.0),
+        Feature(element="trend", transform="log", scale=2.0, low=-3.0, high=3.0),
+        Feature(element="startup", transform="log", scale=1.0, offset=-3.0, low=-3.0, high=3.0),
+        Feature(element="interval", transform="log", scale=1.0, offset=-3.0, low=-3.0, high=3.0),
+        Feature(element="trigger_interval", transform="log", scale=1.0, low=-3.0, high=3.0),
+        Feature(element="latency_target", transform="log", scale=1.0, offset=-7.5, low=-3.0, high=3.0),
+        Feature(element="overhead", scale=4.0, offset=-1.0),
         Feature(element="cpu", scale=0.02, offset=-1.0),
         Feature(element="memory", scale=0.02, offset=-1.0),
+        Feature(element="working_set", transform="log", scale=1.0, offset=0.5, low=-3.0, high=3.0),
+        Feature(element="memory_per_executor", transform="log", scale=1.0, offset=-1.0, low=-3.0, high=3.0),
+        Feature(element="shuffle_per_executor", transform="log", scale=0.7, low=-3.0, high=3.0),
         Feature(element="temperature", scale=2.0, offset=-1.0),
-        Feature(element="shuffle_size", transform="log1p", scale=1.0, offset=-1.0, high=3.0),
-        Feature(element="memory_per_executor", transform="log1p", scale=1.0, offset=-1.0, high=2.0),
-        Feature(element="tier", scale=1.0, offset=-1.0, high=2.0),
-        Feature(element="compression", scale=1.0, offset=-1.0),
-        Feature(element="startup", transform="log1p", scale=1.0, offset=-3.0, high=3.0),
-        Feature(element="trend", scale=1.0, offset=-1.0, high=3.0),
-        Feature(element="burst", scale=2.0, offset=-1.0),
+        *(Feature(element=name, scale=2.0, offset=-1.0 - 2 * at, low=-1.0, high=1.0) for name, at in layout),
         Feature(element="attainment", scale=4.0, offset=-3.0, low=-1.0),
     )
 
 
-UNBOUNDED = ("backlog_work", "latency", "batch_duration", "attainment", "trend", "pending")
-"""Elements that say how badly a job runs. Their features saturate; a job in trouble is not a job of another kind, and
-taking the policy away at that moment would help nobody."""
+def executors() -> tuple[ExecutorOption, ...]:
+    """What the network may provide for: twenty margins over the present load, the forecast, the higher of both, and the
+    highest of the last minutes."""
+    return executor_options(
+        ("required", (0.95, 1.05, 1.15, 1.3, 1.6, 2.0)),
+        ("required_ahead", (0.7, 0.85, 0.95, 1.05, 1.15)),
+        ("required_next", (0.95, 1.0, 1.05, 1.1, 1.15, 1.25, 1.4)),
+        ("required_peak", (1.0, 1.1)),
+    )
+
+
+USUAL = ("required_next", 1.1)
+USUAL_LOGIT = 3.0
+"""Head start of the option that a careful rule would always take: what the training never met is decided so."""
+
+
+def start_with_usual(model: PPO) -> None:
+    """Give the usual option its head start."""
+    head = model.policy.action_net
+    if not isinstance(head, torch.nn.Linear):
+        raise TypeError(f"the policy's head is {type(head).__name__}, not a linear layer")
+    usual = [(o.element, o.factor) for o in executors()].index(USUAL)
+    with torch.no_grad():
+        head.bias[usual] += USUAL_LOGIT
+
+
+RANGED = (
+    "weight_cost",
+    "weight_latency",
+    "weight_throughput",
+    "temperature",
+    "trigger_interval",
+    "latency_target",
+    "interval",
+    "startup",
+    "shuffle_per_executor",
+    "memory_per_executor",
+    "tier",
+    "compression",
+)
+"""Elements that say what kind of job this is. The others say how much load it has and how well it runs; their features
+saturate, and a job in trouble is not a job of another kind: taking the policy away at that moment would help nobody."""
 
 
 def ranges(observations: Observations) -> dict[str, Range]:
     """What training met of each element that the network sees, from smallest to largest."""
-    used = Features(names(SCHEMA), features()).used
     columns = dict(zip(names(SCHEMA), observations.T, strict=True))
-    met = {
-        name: Range(low=float(columns[name].min()), high=float(columns[name].max()))
-        for name in used
-        if name not in UNBOUNDED
-    }
+    met = {name: Range(low=float(columns[name].min()), high=float(columns[name].max())) for name in RANGED}
     # Weights are drawn from all of their range; the largest one met is chance.
     return met | {name: Range(low=0.0, high=1.0) for name in met if name.startswith("weight_")}
 
 
-def train(folder: Path, settings: PpoSettings = SETTINGS, *, progress: bool = True) -> Manifest:
-    """Train, write the artifact into ``folder``, and record there what it reaches on the held-out episodes."""
+def train(folder: Path, settings: PpoSettings = SETTINGS, *, work: Path, progress: bool = True) -> Manifest:
+    """Train, write the artifact into ``folder``, and record there what it reaches on the held-out episodes. work: holds
+    what a killed run goes on from."""
     inputs = Features(names(SCHEMA), features())
-    met: dict[str, Range] = {}
-    with ClusterBatch(settings.seed, count=ENVIRONMENTS) as batch:
+    options = ExecutorOptions(names(SCHEMA), executors())
+    with ClusterBatch(settings.seed, options=options, count=ENVIRONMENTS) as batch:
 
-        def prepare(model: PPO) -> None:
+        def prepare(model: PPO, checkpoint: Checkpoint) -> None:
             report = print if progress else lambda _: None
-            met.update(ranges(pretrain(model, batch, inputs, PRETRAIN, report=report)))
+            start_with_usual(model)
+            pretrain(model, batch, inputs, PRETRAIN, checkpoint, report=report)
 
         train_ppo(
             lambda _: batch,
@@ -102,12 +150,14 @@ def train(folder: Path, settings: PpoSettings = SETTINGS, *, progress: bool = Tr
             name=NAME,
             observation_schema=SCHEMA,
             features=features(),
-            ranges=met,
+            executors=executors(),
+            ranges=lambda: ranges(met(work)),
             training={
                 "command": f"python -m sparkiot_sim.training realistic --seed {settings.seed}",
                 "arena": "realistic",
                 "imitation": asdict(PRETRAIN),
             },
+            work=work,
             prepare=prepare,
             progress=progress,
         )
@@ -117,8 +167,7 @@ def train(folder: Path, settings: PpoSettings = SETTINGS, *, progress: bool = Tr
 def score(folder: Path) -> Manifest:
     """Play the artifact on the held-out episodes, and write a row for each workload into its manifest."""
     scores: dict[str, JsonValue] = {
-        row.workload: {k: round(v, 4) for k, v in row.to_dict().items() if isinstance(v, float)}
-        for row in compare({NAME: LearnedPolicy(load_artifact(folder))})
+        row.workload: {name: round(row.mean(name), 4) for name in SCORES} for row in rows(play(held_out([str(folder)])))
     }
     return update_scores(
         folder, {"arena": "realistic", "seeds": list(HELD_OUT_SEEDS), "hours": HOURS, "workloads": scores}

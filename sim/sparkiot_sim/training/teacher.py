@@ -13,8 +13,8 @@ import numpy.typing as npt
 from sparkiot_policies.allocation import ACTION_SIZES, COMPRESSIONS, MIB_PER_GIB, TIERS, Allocation
 from sparkiot_policies.job import Limits
 from sparkiot_sim.arena import ClusterEnv
-from sparkiot_sim.calibration import calibration_with
-from sparkiot_sim.reward import KAPPA, factor, reference_per_hour
+from sparkiot_sim.reward import WORST as WORST_LATENCY
+from sparkiot_sim.reward import late_price, reference_per_hour, urgency
 from sparkiot_sim.work import WorkModel
 
 Losses = npt.NDArray[np.float32]
@@ -23,22 +23,28 @@ MARGIN = 0.97
 """Of the time that a batch may take: the rest is for what the model does not see."""
 OVERLOAD = 2.0
 """How much worse than just missing the target it is to have no executor at all: backlogs outlive their cause."""
-WORST = 20.0
+WORST = 40.0
 """Largest difference that a loss shows."""
 HOLD = 0.6
 """Extra price of an executor above what is kept anyway: the envelope will keep it for its stabilisation time. Without
 this, a policy adds its own caution to that of the envelope, which keeps the highest of a dozen noisy proposals."""
 UNDECIDED = 0.02
 """Price of an executor more or fewer than needed where the envelope makes all proposals equal: people read them."""
-LAYOUT_SCALE = 10.0
+LAYOUT_SCALE = 5.0
 """Memory, tier and compression differ by a few percent of the bill; scaled so that a network sees them."""
-AHEAD_S = 1800.0
-"""Over which load memory, tier and compression are chosen for; a restart is at least half an hour away."""
-SAFE_PRESSURE = 0.95
-"""Of memory at the highest load ahead, with a batch that catches up after a restart."""
-UNSAFE = 3.0
+AHEAD_S = 900.0
+"""Over which load tier and compression are chosen for; they change in place."""
+MEMORY_AHEAD_S = 4 * 3600.0
+"""Over which load memory is chosen for."""
+RESTART_PAYS_S = 3600.0
+"""In which a restart must pay."""
+SAFE_PRESSURE = 1.2
+"""Of memory at the highest load ahead. Above 1 batches spill, which the bill counts; far above executors die."""
+WORST_PRESSURE = 1.0
+"""Most that counts beyond: where no memory suffices, all are as bad."""
+UNSAFE = 1.5
 """Price of each share of pressure beyond, in multiples of the bill: what spills or dies is late for long."""
-REFRESH_S = 120.0
+REFRESH_S = 300.0
 MOST = 40.0
 
 
@@ -48,7 +54,7 @@ class Teacher:
     def __init__(self, env: ClusterEnv) -> None:
         self._env = env
         setting = env.setting
-        self._calibration = calibration_with(setting.preset)
+        self._calibration = setting.constants
         job, trigger = setting.job, setting.profile.trigger_interval_s
         target = job.objectives.latency_target_ms / 1000
         # Batches may run late as long as two of them, the one waited for and the own, fit into the target.
@@ -71,8 +77,8 @@ class Teacher:
         env, cluster = self._env, self._env.simulated.cluster
         model = self._model(cluster.allocation)
         interval = env.setting.job.interval_s
-        near = self._needed(model, now, now + self._startup_s, pieces=3)
-        far = self._needed(model, now + self._startup_s, now + self._startup_s + 1.5 * interval, pieces=2)
+        near = self._needed(model, now, now + self._startup_s, pieces=4)
+        far = self._needed(model, now + self._startup_s, now + self._startup_s + 1.5 * interval, pieces=3)
         proposed = np.arange(1, ACTION_SIZES[0] + 1)
         floor = self._floor(now)
         counts = np.maximum(proposed, floor)
@@ -82,7 +88,21 @@ class Teacher:
         paid = price * (counts + HOLD * (counts - floor))
         needed = max(near.max(), far.max())
         undecided = UNDECIDED * np.abs(proposed - needed)
-        return _above_best(factor(weights.cost) * paid + KAPPA * factor(weights.latency) * late + undecided)
+        blind = not env.evaluation.observation.forecast_known
+        lost = paid + late_price(weights, blind=blind) * late + undecided
+        if price := urgency(weights):
+            lost += price * self._latencies(model, now + self._startup_s, counts)
+        return _above_best(lost)
+
+    def _latencies(self, model: WorkModel, at: float, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Of a batch at a time on each count of executors, over the target."""
+        setting, cluster = self._env.setting, self._env.simulated.cluster
+        rows, target_s = setting.workload.rate_at(at) * self._span, setting.job.objectives.latency_target_ms / 1000
+        durations = [
+            model.batch(rows=rows, state_mib=cluster.state_mib, executors=n, temperature=cluster.temperature).duration_s
+            for n in counts.tolist()
+        ]
+        return np.minimum((self._span + np.array(durations)) / target_s, WORST_LATENCY)
 
     def _floor(self, now: float) -> int:
         """What the envelope's stabilisation keeps whatever is proposed now."""
@@ -93,17 +113,22 @@ class Teacher:
         return min(current, max((p.executors for p in history.proposals if p.time > begin), default=1))
 
     def _needed(self, model: WorkModel, begin: float, end: float, *, pieces: int) -> npt.NDArray[np.int64]:
-        """Fewest executors that keep the target at the peak of each piece of a time."""
+        """Fewest executors that keep the target at the mean rate of each piece of a time."""
         workload, edges = self._env.setting.workload, np.linspace(begin, end, pieces + 1).tolist()
         most = min(self._env.setting.job.limits.max_executors, ACTION_SIZES[0])
         return np.array(
-            [min(int(np.ceil(self._executors(model, workload.peak(a, b)))), most) for a, b in pairwise(edges)]
+            [
+                min(int(np.ceil(self._executors(model, workload.arrivals(a, b) / (b - a)))), most)
+                for a, b in pairwise(edges)
+            ]
         )
 
-    def _executors(self, model: WorkModel, rate: float) -> float:
-        """Executors, as a real number of at least 1, that process a rate within the budget; MOST if none do."""
+    def _executors(self, model: WorkModel, rate: float, *, state_mib: float | None = None) -> float:
+        """Executors, as a real number of at least 1, that process a rate within the budget; MOST if none do. state_mib:
+        None for the present state."""
         cluster = self._env.simulated.cluster
-        rows, state, temperature = rate * self._span, cluster.state_mib, cluster.temperature
+        rows, temperature = rate * self._span, cluster.temperature
+        state = cluster.state_mib if state_mib is None else state_mib
         low, high = 1.0, MOST
         if model.batch(rows=rows, state_mib=state, executors=low, temperature=temperature).duration_s <= self._budget:
             return low
@@ -117,7 +142,7 @@ class Teacher:
         """Losses of memory, tier and compression: the bill under each, the others chosen at their best."""
         setting, limits = self._env.setting, self._env.setting.job.limits
         rate = setting.workload.arrivals(now, now + AHEAD_S) / AHEAD_S
-        peak = setting.workload.peak(now, now + AHEAD_S)
+        peak = setting.workload.peak(now, now + MEMORY_AHEAD_S)
         bills = np.full(ACTION_SIZES[1:], np.inf)
         for index in np.ndindex(*ACTION_SIZES[1:]):
             memory, tier, compression = index
@@ -129,25 +154,45 @@ class Teacher:
             )
             if _allowed(limits, allocation):
                 bills[index] = self._bill(allocation, rate) * (1 + UNSAFE * self._unsafe(allocation, peak))
-        parts = (bills.min(axis=(1, 2)), bills.min(axis=(0, 2)), bills.min(axis=(0, 1)))
+        parts = [bills.min(axis=(1, 2)), bills.min(axis=(0, 2)), bills.min(axis=(0, 1))]
+        parts[0] += self._restart_price()
         return np.concatenate([_above_best(LAYOUT_SCALE * part / self._reference) for part in parts])
+
+    def _restart_price(self) -> npt.NDArray[np.float64]:
+        """$/h that a restart to each memory costs over the time that it must pay in."""
+        weights, cluster = self._env.evaluation.weights, self._env.simulated.cluster
+        outage = self._calibration.preset(self._env.setting.preset).restart_s.value / RESTART_PAYS_S
+        other = np.arange(1, ACTION_SIZES[1] + 1) * MIB_PER_GIB != cluster.allocation.memory_mib
+        price = late_price(weights, blind=False) * outage * self._reference
+        return np.asarray(other * price, dtype=np.float64)
 
     def _bill(self, allocation: Allocation, rate: float) -> float:
         """$/h of a steady rate under an allocation's memory, tier and compression."""
-        job, model = self._env.setting.job, self._model(allocation)
+        job, profile, model = self._env.setting.job, self._env.setting.profile, self._model(allocation)
         stored = model.batch(rows=rate, state_mib=0.0, executors=1, temperature=0.0).shuffle_gib
-        compute = job.prices.compute_per_hour(self._executors(model, rate), allocation.memory_mib)
+        executors = self._executors(model, rate, state_mib=profile.state_mib * rate)
+        compute = job.prices.compute_per_hour(executors, allocation.memory_mib)
         return compute + stored * 3600 * job.prices.shuffle_gib[allocation.tier]
 
     def _unsafe(self, allocation: Allocation, peak: float) -> float:
-        """How far memory pressure at the peak exceeds what is safe, on as few executors as might have to bear it."""
+        """How far memory pressure at the peak exceeds what is safe, on as many executors as would have to bear it."""
         profile, model = self._env.setting.profile, self._model(allocation)
-        executors = max(
-            np.floor(min(self._executors(model, 0.85 * peak), self._env.setting.job.limits.max_executors)), 1
-        )
-        rows = min(profile.most_rows or np.inf, peak * self._startup_s)
-        work = model.batch(rows=rows, state_mib=profile.state_mib * peak, executors=executors, temperature=0.0)
-        return float(max(work.pressure - SAFE_PRESSURE, 0.0))
+        most = self._env.setting.job.limits.max_executors
+        peak = min(peak, self._bearable(model, most))
+        state = profile.state_mib * peak
+        executors = max(np.floor(min(self._executors(model, peak, state_mib=state), most)), 1)
+        rows = min(profile.most_rows or np.inf, peak * self._span)
+        work = model.batch(rows=rows, state_mib=state, executors=executors, temperature=0.0)
+        return float(min(max(work.pressure - SAFE_PRESSURE, 0.0), WORST_PRESSURE))
+
+    def _bearable(self, model: WorkModel, executors: int) -> float:
+        """Messages/s that so many executors work off within the budget: beyond, no memory keeps the objective."""
+        low, high = 0.0, executors * self._env.setting.profile.rate_per_executor
+        for _ in range(8):
+            middle = (low + high) / 2
+            work = model.batch(rows=middle * self._span, state_mib=0.0, executors=executors, temperature=0.5)
+            low, high = (middle, high) if work.duration_s <= self._budget else (low, middle)
+        return low
 
     def _model(self, allocation: Allocation) -> WorkModel:
         return WorkModel(

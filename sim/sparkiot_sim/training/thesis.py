@@ -113,8 +113,9 @@ def start_with_large_executors(model: PPO) -> None:
         head.bias[largest] += LARGE_EXECUTORS_LOGIT
 
 
-def train(folder: Path, settings: PpoSettings = SETTINGS, *, progress: bool = True) -> Manifest:
-    """Train, write the artifact into ``folder``, and record there what it reaches on the held-out seeds."""
+def train(folder: Path, settings: PpoSettings = SETTINGS, *, work: Path, progress: bool = True) -> Manifest:
+    """Train, write the artifact into ``folder``, and record there what it reaches on the held-out seeds. work: holds
+    what a killed run goes on from."""
     low, high = RATE_BOUNDS
     share = Range(low=0, high=1)
     train_ppo(
@@ -124,14 +125,15 @@ def train(folder: Path, settings: PpoSettings = SETTINGS, *, progress: bool = Tr
         name=NAME,
         observation_schema=1,
         features=features(),
-        ranges={
+        ranges=lambda: {
             "predicted_rate": Range(low=low, high=high),
             "weight_cost": share,
             "weight_latency": share,
             "weight_throughput": share,
         },
         training={"command": f"python -m sparkiot_sim.training thesis --seed {settings.seed}", "arena": "thesis"},
-        prepare=start_with_large_executors,
+        work=work,
+        prepare=lambda model, _: start_with_large_executors(model),
         progress=progress,
     )
     return score(folder)

