@@ -28,9 +28,9 @@ class PretrainSettings:
     """rounds: of collecting and fitting; the teacher acts in the first. steps: of each environment in a round.
     ask_every: steps between two questions to the teacher, as neighbouring states teach the same. explore: share of
     actions that are random. temperature: of the policy around the best action, in units of the reward, so that PPO has
-    something to compare. epochs: over all that was collected; few, as a policy that fits its teacher closely flutters between
-    options that are nearly equal, and stabilisation keeps the highest of them. learning_rate, weight_decay, batch_size:
-    of AdamW."""
+    something to compare. epochs: over all that was collected; few, as a policy that fits its teacher closely flutters
+    between options that are nearly equal, and stabilisation keeps the highest of them. learning_rate, weight_decay,
+    batch_size: of AdamW."""
 
     rounds: int = 2
     steps: int = 380
