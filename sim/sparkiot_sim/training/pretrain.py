@@ -32,8 +32,8 @@ class PretrainSettings:
     between options that are nearly equal, and stabilisation keeps the highest of them. learning_rate, weight_decay,
     batch_size: of AdamW."""
 
-    rounds: int = 2
-    steps: int = 380
+    rounds: int = 3
+    steps: int = 600
     ask_every: int = 3
     explore: float = 0.1
     temperature: float = 0.02

@@ -31,11 +31,11 @@ NAME = "default"
 ENVIRONMENTS = 96
 PRETRAIN = PretrainSettings()
 SETTINGS = PpoSettings(
-    total_steps=120_000,
+    total_steps=400_000,
     rollout_steps=64,
     batch_size=2048,
     epochs=4,
-    learning_rate=(1e-4, 1e-5),
+    learning_rate=(3e-4, 2e-5),
     entropy=(0.0, 0.0),
     gamma=0.97,
     clip=0.2,
@@ -83,12 +83,12 @@ def executors() -> tuple[ExecutorOption, ...]:
     return executor_options(
         ("required", (0.95, 1.05, 1.15, 1.3, 1.6, 2.0)),
         ("required_ahead", (0.7, 0.85, 0.95, 1.05, 1.15)),
-        ("required_next", (0.95, 1.0, 1.04, 1.08, 1.15, 1.25, 1.4)),
+        ("required_next", (0.95, 1.0, 1.03, 1.06, 1.12, 1.25, 1.4)),
         ("required_peak", (1.0, 1.1)),
     )
 
 
-USUAL = ExecutorOption(element="required_next", factor=1.08)
+USUAL = ExecutorOption(element="required_next", factor=1.06)
 USUAL_LOGIT = 3.0
 """Head start of the option that a careful rule would always take: what the training never met is decided so."""
 
