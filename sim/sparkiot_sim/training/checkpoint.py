@@ -66,7 +66,7 @@ class Checkpoint:
 
     def restore(self, model: BaseAlgorithm) -> None:
         """Give a fresh model the parameters, optimisers and steps of the saved one."""
-        model.set_parameters(self.folder / MODEL, device="cpu")
+        model.set_parameters(str(self.folder / MODEL), device="cpu")
         model.num_timesteps = self.steps
 
     def save(self, model: BaseAlgorithm, *, stage: str, minutes: float) -> None:

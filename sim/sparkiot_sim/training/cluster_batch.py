@@ -20,11 +20,17 @@ REWARD_SCALE = 0.1
 """What the learner is told of a reward of 1: returns of ordinary size, so that the critic does not drown the actor."""
 
 
+STEADY = 0.1
+"""Price of another choice than the usual one, in bills of an interval: who flutters between choices that are nearly
+equal gets the highest of them, as stabilisation keeps it."""
+
+
 class ClusterGroup:
     """The arenas of one process, each with its teacher. Actions choose executors among the options."""
 
-    def __init__(self, seeds: Sequence[int], *, options: ExecutorOptions) -> None:
+    def __init__(self, seeds: Sequence[int], *, options: ExecutorOptions, usual: int) -> None:
         self._options = options
+        self._usual = usual
         self._envs = [ClusterEnv() for _ in seeds]
         self._seeds: list[int | None] = list(seeds)
         self._teachers: list[Teacher] = []
@@ -53,17 +59,22 @@ class ClusterGroup:
         return BatchStep(self._seen, np.array(rewards), np.array(done), np.stack(finals))
 
     def losses(self) -> Losses:
-        """Of each choice: what the executors lose that it stands for."""
+        """Of each choice: what the executors lose that it stands for, and STEADY unless it is the usual one."""
         found = np.stack([teacher.losses() for teacher in self._teachers])
         executors = np.take_along_axis(found, self._options.counts(self._seen), axis=1)
+        executors += STEADY * (np.arange(ACTION_SIZES[0]) != self._usual)
         return np.concatenate([executors, found[:, ACTION_SIZES[0] :]], axis=1)
 
 
 class ClusterBatch(Workers):
     """See Workers."""
 
-    def __init__(self, seed: int, *, options: ExecutorOptions, count: int = 64, processes: int = 2) -> None:
-        super().__init__(partial(ClusterGroup, options=options), seed, count=count, processes=processes)
+    def __init__(
+        self, seed: int, *, options: ExecutorOptions, usual: int, count: int = 64, processes: int = 2
+    ) -> None:
+        """usual: index of the option that a careful rule would always take."""
+        make = partial(ClusterGroup, options=options, usual=usual)
+        super().__init__(make, seed, count=count, processes=processes)
         self.action_space: gym.Space[Any] = gym.spaces.MultiDiscrete(np.array(ACTION_SIZES))
 
     def __enter__(self) -> Self:

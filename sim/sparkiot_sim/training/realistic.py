@@ -33,12 +33,12 @@ SCORES = ("slo_attainment", "cost_dollars", "latency_p95_ms", "scalings_per_hour
 ENVIRONMENTS = 96
 PRETRAIN = PretrainSettings()
 SETTINGS = PpoSettings(
-    total_steps=120_000,
+    total_steps=400_000,
     rollout_steps=64,
     batch_size=2048,
     epochs=4,
     learning_rate=(3e-4, 2e-5),
-    entropy=(0.002, 0.0),
+    entropy=(0.0, 0.0),
     gamma=0.97,
     clip=0.2,
     hidden=(128, 128),
@@ -85,12 +85,12 @@ def executors() -> tuple[ExecutorOption, ...]:
     return executor_options(
         ("required", (0.95, 1.05, 1.15, 1.3, 1.6, 2.0)),
         ("required_ahead", (0.7, 0.85, 0.95, 1.05, 1.15)),
-        ("required_next", (0.95, 1.0, 1.05, 1.1, 1.15, 1.25, 1.4)),
+        ("required_next", (0.95, 1.0, 1.03, 1.06, 1.12, 1.25, 1.4)),
         ("required_peak", (1.0, 1.1)),
     )
 
 
-USUAL = ("required_next", 1.1)
+USUAL = ExecutorOption(element="required_next", factor=1.06)
 USUAL_LOGIT = 3.0
 """Head start of the option that a careful rule would always take: what the training never met is decided so."""
 
@@ -100,9 +100,8 @@ def start_with_usual(model: PPO) -> None:
     head = model.policy.action_net
     if not isinstance(head, torch.nn.Linear):
         raise TypeError(f"the policy's head is {type(head).__name__}, not a linear layer")
-    usual = [(o.element, o.factor) for o in executors()].index(USUAL)
     with torch.no_grad():
-        head.bias[usual] += USUAL_LOGIT
+        head.bias[executors().index(USUAL)] += USUAL_LOGIT
 
 
 RANGED = (
@@ -136,7 +135,8 @@ def train(folder: Path, settings: PpoSettings = SETTINGS, *, work: Path, progres
     what a killed run goes on from."""
     inputs = Features(names(SCHEMA), features())
     options = ExecutorOptions(names(SCHEMA), executors())
-    with ClusterBatch(settings.seed, options=options, count=ENVIRONMENTS) as batch:
+    usual = executors().index(USUAL)
+    with ClusterBatch(settings.seed, options=options, usual=usual, count=ENVIRONMENTS) as batch:
 
         def prepare(model: PPO, checkpoint: Checkpoint) -> None:
             report = print if progress else lambda _: None
