@@ -81,7 +81,8 @@ class CalibrationWriter:
             found["oom_pressure"] = self._constant(
                 self._fits.killed_pressure,
                 "-",
-                f"{self._spark}: half-way between the largest list that an executor held and the one that killed it",
+                f"{self._spark}: half-way between the largest list that an executor held and the one that killed it, "
+                "its rows counted as objects",
             )
         return found
 

@@ -72,7 +72,7 @@ class SparkRecord(_Record):
     startups: from an executor's request to its registration. decommissions: until an executor's pod was gone.
     restarts: from the last batch before it to the end of the first one after it. spills: batches whose working set
     Spark can move to disk; spill_bytes: that it then moved. held_mib: working sets that it cannot move, up to the one,
-    if any, that killed the executor, killed_at_mib.
+    if any, that killed the executor, killed_at_mib. failures: parts that broke off, and why.
     """
 
     version: str
@@ -85,6 +85,7 @@ class SparkRecord(_Record):
     held_mib: tuple[float, ...] = ()
     held_usable_mib: float | None = None
     killed_at_mib: float | None = None
+    failures: tuple[str, ...] = ()
 
 
 class BlockRecord(_Record):
