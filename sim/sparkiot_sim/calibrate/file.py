@@ -35,7 +35,7 @@ class CalibrationWriter:
         self._date: datetime.date = measurements.date
         self._fits = fits
         cores = "1 core" if measurements.cores == 1 else f"{measurements.cores} cores"
-        self._machine = f"on {cores}"
+        self._machine = f"on {cores}{' beside other work' if measurements.beside_others else ''}"
         self._spark = f"measured with Spark {measurements.spark.version} {self._machine}" if measurements.spark else ""
         self._measurements = measurements
 
