@@ -15,7 +15,7 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-live test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
-	verify train wheel clean
+	verify calibrate train wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ generate: $(VENV)/.dev ## Write the generated files (CRD, reference pages)
 
 verify: $(VENV)/.dev ## Fail when a generated file is not current
 	$(BIN)/python -m sparkiot_operator.generate --check
+
+calibrate: $(VENV)/.dev ## Measure the simulator's constants on real Spark, on an idle machine (ARGS="--redis … --nvme … --s3 …" adds tiers)
+	$(BIN)/sparkiot calibrate $(ARGS)
 
 train: $(VENV)/.train ## Train the shipped policies from scratch (about 15 minutes on 2 cores)
 	$(BIN)/python -m sparkiot_sim.training all
