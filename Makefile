@@ -15,7 +15,7 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-live test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
-	verify verify-policy train wheel clean
+	verify verify-policy calibrate train wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ verify: $(VENV)/.dev ## Fail when a generated file is not current
 
 verify-policy: $(VENV)/.dev ## Fail when a shipped policy is worse than its recorded scores (ARGS=--record writes them)
 	$(BIN)/python -m sparkiot_sim.tournament.gate $(ARGS)
+
+calibrate: $(VENV)/.dev ## Measure the simulator's constants on real Spark, on an idle machine (ARGS="--redis … --nvme … --s3 …" adds tiers)
+	$(BIN)/sparkiot calibrate $(ARGS)
 
 train: $(VENV)/.train ## Train the shipped policies from scratch; a killed run goes on (ARGS="--fresh" begins anew)
 	$(BIN)/python -m sparkiot_sim.training all --curves docs/images $(ARGS)

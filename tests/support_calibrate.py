@@ -92,7 +92,7 @@ def measurements(*, with_spark: bool = True) -> Measurements:
     return Measurements(
         date=DATE,
         cores=2,
-        load=(0.5, 3.0),
+        load=(1.5, 3.0),
         spark=spark() if with_spark else None,
         tiers=(tier(),),
         skipped=("tier Cold: no server was named",),

@@ -107,7 +107,7 @@ def test_a_tier_is_the_mean_of_writing_and_reading_and_compression_of_both_ways(
 
 
 def test_all_that_is_determined_is_fitted_and_the_rest_is_named() -> None:
-    fits = fit_all(measurements())
+    fits = fit_all(measurements(), expansion=3.0)
     assert fits.batch is not None
     assert fits.batch.fixed_s.value == pytest.approx(FIXED_S)
     assert fits.batch.row_s.value == pytest.approx(ROW_S)
@@ -116,7 +116,7 @@ def test_all_that_is_determined_is_fitted_and_the_rest_is_named() -> None:
     assert fits.restart is not None
     assert fits.restart[0].value == pytest.approx(30.0)  # the geometric mean of 20 and 45
     assert fits.killed_pressure is not None
-    assert (fits.killed_pressure.value, fits.killed_pressure.spread) == (1.25, 0.25)
+    assert (fits.killed_pressure.value, fits.killed_pressure.spread) == (3.75, 0.75)  # 250 ± 50 MiB · 3 / 200
     assert set(fits.access) == {Tier.HOT}
     assert set(fits.compression) == {Compression.LZ4, Compression.ZSTD}
     assert fits.open == ("tier Cold: no server was named",)
@@ -124,7 +124,7 @@ def test_all_that_is_determined_is_fitted_and_the_rest_is_named() -> None:
 
 def test_what_was_not_measured_is_open_and_not_guessed() -> None:
     bare = measurements().model_copy(update={"spark": SparkRecord(version="3.5.9"), "tiers": (), "skipped": ()})
-    fits = fit_all(bare)
+    fits = fit_all(bare, expansion=3.0)
     assert (fits.batch, fits.startup, fits.restart, fits.spill, fits.killed_pressure) == (None,) * 5
     assert [line.split(":")[0] for line in fits.open] == [
         "cost of a batch",

@@ -47,13 +47,19 @@ def test_the_file_loads_again_as_the_same_calibration(folder: Path) -> None:
 
 def test_every_measured_constant_has_unit_source_date_and_spread(folder: Path) -> None:
     constants = measured(load_calibration(folder / FILE))
-    assert [c.value for c in constants[:6]] == pytest.approx([2.0, 0.8, 0.5, 1.25, 0.001, 100])
+    assert [c.value for c in constants[:6]] == pytest.approx([2.0, 0.8, 0.5, 3.75, 0.001, 100])
     for constant in constants:
         assert constant.unit
         assert constant.source.startswith("measured")
-        assert "2 cores" in constant.source
+        assert "2 cores beside other work" in constant.source
         assert constant.date == DATE
         assert constant.spread is not None
+
+
+def test_a_machine_that_was_idle_is_not_called_busy() -> None:
+    idle = measurements().model_copy(update={"load": (0.1, 4.0)})  # at the end it is the calibration's own
+    assert not idle.beside_others
+    assert "other work" not in evaluate(idle).calibration.batch.fixed_s.source
 
 
 def test_what_was_not_measured_keeps_its_value_and_source(folder: Path) -> None:
@@ -78,7 +84,7 @@ def test_the_report_sets_measured_beside_predicted_and_says_what_is_open(folder:
     assert "A row of the example job takes 20 ± " in text
     assert "| `batch.fixed_s` | 2 |" in text
     assert "| Hot | ZSTD | 1.69 | 0.56 |" in text  # 1.5 and 0.5 times 1 ms + 0.0125 MB at 100 MB/s
-    assert "beside other work (load average of up to 3.0 a core)" in text
+    assert "beside other work (load average of 1.5 a core before it began)" in text
     assert "- tier Cold: no server was named" in text
     assert f"]({PICTURE})" in text
     assert (folder / PICTURE).read_bytes().startswith(b"\x89PNG")

@@ -11,8 +11,9 @@ from sparkiot_operator.errors import ApiNotFoundError, CalibrateError, DriverUnr
 from sparkiot_operator.kube import KubeApi
 from sparkiot_operator.processes import Child
 from sparkiot_operator.resource import GROUP, PLURAL, VERSION
+from sparkiot_operator.resource.status import Phase
 from sparkiot_operator.spark import naming
-from sparkiot_operator.spark.report import BatchReport, DriverReport, DriverRunState
+from sparkiot_operator.spark.report import BatchReport, DriverReport
 from sparkiot_sim.calibrate.records import ExecutorCount
 
 Json = dict[str, Any]
@@ -75,7 +76,7 @@ class LiveJob:
         await self._apply()
 
     async def look(self) -> DriverReport | None:
-        """After a moment, what the driver says; None while none answers. Raises CalibrateError when the job failed."""
+        """After a moment, what the driver says; None while none answers."""
         await asyncio.sleep(LOOK_S)
         for child in self._children:
             child.check()
@@ -85,22 +86,22 @@ class LiveJob:
             self._endpoint = None
             return None
         if report is not None:
-            if report.state is DriverRunState.FAILED:
-                raise CalibrateError(f"job {self.name} failed: {report.message}")
             self._take(report)
         return report
 
     async def until(
         self, done: Callable[[DriverReport], bool], what: str, *, patience_s: float = PATIENCE_S
     ) -> DriverReport:
-        """The first report of which ``done`` is true. Raises CalibrateError when there is none in time."""
+        """The first report of which ``done`` is true. Raises CalibrateError when none comes in time."""
         until = time.monotonic() + patience_s
         while True:
             report = await self.look()
             if report is not None and done(report):
                 return report
+            if report is None and (why := await self._failure()):
+                raise CalibrateError(f"job {self.name} failed: {why}")
             if time.monotonic() > until:
-                raise CalibrateError(f"waited {patience_s:.0f} s for {what}")
+                raise CalibrateError(f"job {self.name}: waited {patience_s:.0f} s for {what}")
 
     async def executor_pods(self) -> int:
         """How many executor pods there are, those that end included."""
@@ -118,6 +119,14 @@ class LiveJob:
         for at, change in sorted(c for c in changes if start < c[0] <= end):
             counts.append(ExecutorCount(time=at, count=counts[-1].count + change))
         return tuple(counts)
+
+    async def _failure(self) -> str | None:
+        """Why the job has failed, in the operator's words; None while it has not."""
+        status = (await self._api.read_job(self._namespace, self.name)).get("status") or {}
+        if status.get("phase") != Phase.FAILED:
+            return None
+        ready = [c["message"] for c in status.get("conditions", []) if c["type"] == "Ready"]
+        return ready[0] if ready else "the operator does not say why"
 
     async def _apply(self) -> None:
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{self._namespace}/{PLURAL}/{self.name}"

@@ -14,15 +14,15 @@ class Plan:
     """
 
     executors: tuple[int, ...] = (1, 3, 2)
-    rows: tuple[int, ...] = (12, 120, 360)
-    repeats: int = 4
+    rows: tuple[int, ...] = (12, 240, 720)
+    repeats: int = 3
     warm_batches: int = 8
     warm_rows: int = 60
     load: tuple[tuple[float, float, int], ...] = ((20.0, 15.0, 1), (35.0, 60.0, 3), (20.0, 15.0, 2))
     restarts: int = 2
     sorts: tuple[float, ...] = (0.25, 0.5, 0.75, 1.25, 1.75, 2.5)
-    held: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-    sort_repeats: int = 2
+    held: tuple[float, ...] = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0)
+    sort_repeats: int = 3
 
     @property
     def steps(self) -> int:

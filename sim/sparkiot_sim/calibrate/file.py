@@ -35,7 +35,7 @@ class CalibrationWriter:
         self._date: datetime.date = measurements.date
         self._fits = fits
         cores = "1 core" if measurements.cores == 1 else f"{measurements.cores} cores"
-        self._machine = f"on {cores}"
+        self._machine = f"on {cores}{' beside other work' if measurements.beside_others else ''}"
         self._spark = f"measured with Spark {measurements.spark.version} {self._machine}" if measurements.spark else ""
         self._measurements = measurements
 
@@ -81,7 +81,8 @@ class CalibrationWriter:
             found["oom_pressure"] = self._constant(
                 self._fits.killed_pressure,
                 "-",
-                f"{self._spark}: half-way between the largest list that an executor held and the one that killed it",
+                f"{self._spark}: half-way between the largest list that an executor held and the one that killed it, "
+                "its rows counted as objects",
             )
         return found
 

@@ -43,10 +43,10 @@ class Fits:
     open: tuple[str, ...]
 
 
-def fit_all(measurements: Measurements) -> Fits:
-    """Fit what can be fitted."""
+def fit_all(measurements: Measurements, *, expansion: float) -> Fits:
+    """Fit what can be fitted. expansion: of rows as objects over their raw size, which nothing here measures."""
     spark = measurements.spark or SparkRecord(version="")
-    missing: list[str] = list(measurements.skipped)
+    missing = [*measurements.skipped, *spark.failures]
 
     def attempt(what: str, fit: Callable[[], Fitted]) -> Fitted | None:
         try:
@@ -70,7 +70,7 @@ def fit_all(measurements: Measurements) -> Fits:
     decommission = attempt("decommission", partial(fit_mean, spark.decommissions))
     restart = attempt("restart", partial(fit_lognormal, spark.restarts))
     spill = attempt("spill", partial(fit_spill, spark.spills))
-    killed = attempt("out of memory", partial(_killed, spark))
+    killed = attempt("out of memory", partial(_killed, spark, expansion))
     return Fits(
         batch=batch,
         startup=startup,
@@ -84,13 +84,17 @@ def fit_all(measurements: Measurements) -> Fits:
     )
 
 
-def _killed(spark: SparkRecord) -> Estimate:
-    """Half-way between the largest working set that an executor survived and the one that killed it."""
+def _killed(spark: SparkRecord, expansion: float) -> Estimate:
+    """Half-way between the largest list that an executor survived and the one that killed it, over its memory.
+
+    The model's working set is what rows take as objects, and a list of rows is held so.
+    """
     if spark.killed_at_mib is None or spark.held_usable_mib is None:
         raise FitError("no working set killed an executor")
     survived = max(spark.held_mib, default=0.0)
     middle, half = (survived + spark.killed_at_mib) / 2, (spark.killed_at_mib - survived) / 2
-    return Estimate(middle / spark.held_usable_mib, half / spark.held_usable_mib)
+    per_mib = expansion / spark.held_usable_mib
+    return Estimate(middle * per_mib, half * per_mib)
 
 
 def _known(found: Mapping[Tier, Pair | None]) -> dict[Tier, Pair]:

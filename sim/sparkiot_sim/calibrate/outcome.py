@@ -31,8 +31,8 @@ class Outcome:
 
 def evaluate(measurements: Measurements) -> Outcome:
     """Fit, put the values in the base's place, and replay every recording with them."""
-    fits = fit_all(measurements)
     base = calibration_with(BASE)
+    fits = fit_all(measurements, expansion=base.memory.expansion.value)
     calibration = CalibrationWriter(measurements, fits).calibration(base, base.preset(BASE))
     replayed: Sequence[Replayed] = ()
     if measurements.spark and fits.batch:

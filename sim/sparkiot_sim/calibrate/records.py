@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from sparkiot_policies.allocation import Compression, Tier
 
+BUSY = 0.5
+"""Load average of a core above which measured times are not those of an idle machine."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -72,7 +75,7 @@ class SparkRecord(_Record):
     startups: from an executor's request to its registration. decommissions: until an executor's pod was gone.
     restarts: from the last batch before it to the end of the first one after it. spills: batches whose working set
     Spark can move to disk; spill_bytes: that it then moved. held_mib: working sets that it cannot move, up to the one,
-    if any, that killed the executor, killed_at_mib.
+    if any, that killed the executor, killed_at_mib. failures: parts that broke off, and why.
     """
 
     version: str
@@ -85,6 +88,7 @@ class SparkRecord(_Record):
     held_mib: tuple[float, ...] = ()
     held_usable_mib: float | None = None
     killed_at_mib: float | None = None
+    failures: tuple[str, ...] = ()
 
 
 class BlockRecord(_Record):
@@ -108,8 +112,8 @@ class TierRecord(_Record):
 
 
 class Measurements(_Record):
-    """One calibration. cores: of the machine. load: processes that wanted a core, as the machine's load average per
-    core was at the start and at the end; above 1 others were busy too. None where the machine does not tell."""
+    """One calibration. cores: of the machine. load: load average of a core before and after;
+    empty where the machine does not tell. skipped: what was left out, and why."""
 
     date: datetime.date
     cores: int
@@ -117,3 +121,8 @@ class Measurements(_Record):
     spark: SparkRecord | None = None
     tiers: tuple[TierRecord, ...] = ()
     skipped: tuple[str, ...] = ()
+
+    @property
+    def beside_others(self) -> bool:
+        """Whether other work wanted most of a core already when the calibration began."""
+        return bool(self.load) and self.load[0] > BUSY

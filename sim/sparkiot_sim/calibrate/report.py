@@ -191,8 +191,9 @@ def _median(blocks: Sequence[BlockRecord], name: str) -> float:
 
 
 def _beside(measurements: Measurements) -> str:
-    busy = max(measurements.load, default=0.0)
-    return f", beside other work (load average of up to {busy:.1f} a core)" if busy > 1 else ""
+    if not measurements.beside_others:
+        return ""
+    return f", beside other work (load average of {measurements.load[0]:.1f} a core before it began)"
 
 
 def _flat(calibration: Calibration) -> Iterator[tuple[str, Constant]]:
