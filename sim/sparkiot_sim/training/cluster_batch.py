@@ -69,9 +69,7 @@ class ClusterGroup:
 class ClusterBatch(Workers):
     """See Workers."""
 
-    def __init__(
-        self, seed: int, *, options: ExecutorOptions, usual: int, count: int = 64, processes: int = 2
-    ) -> None:
+    def __init__(self, seed: int, *, options: ExecutorOptions, usual: int, count: int = 64, processes: int = 2) -> None:
         """usual: index of the option that a careful rule would always take."""
         make = partial(ClusterGroup, options=options, usual=usual)
         super().__init__(make, seed, count=count, processes=processes)
