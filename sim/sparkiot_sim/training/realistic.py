@@ -8,6 +8,7 @@ jobs differ and decisions do not, stay out.
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import JsonValue
 from stable_baselines3 import PPO
@@ -16,6 +17,7 @@ from sparkiot_policies.artifact import load_artifact, update_scores
 from sparkiot_policies.features import Feature, Features
 from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import Manifest, Range
+from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from sparkiot_policies.observation import names
 from sparkiot_policies.options import ExecutorOption, ExecutorOptions, executor_options
 from sparkiot_sim.arena import SCHEMA
@@ -31,7 +33,7 @@ NAME = "default"
 ENVIRONMENTS = 96
 PRETRAIN = PretrainSettings()
 SETTINGS = PpoSettings(
-    total_steps=400_000,
+    total_steps=200_000,
     rollout_steps=64,
     batch_size=2048,
     epochs=4,
@@ -83,14 +85,22 @@ def executors() -> tuple[ExecutorOption, ...]:
     return executor_options(
         ("required", (0.95, 1.05, 1.15, 1.3, 1.6, 2.0)),
         ("required_ahead", (0.7, 0.85, 0.95, 1.05, 1.15)),
-        ("required_next", (0.95, 1.0, 1.03, 1.06, 1.12, 1.25, 1.4)),
+        ("required_next", (0.95, 1.0, 1.04, 1.08, 1.15, 1.25, 1.4)),
         ("required_peak", (1.0, 1.1)),
     )
 
 
-USUAL = ExecutorOption(element="required_next", factor=1.06)
+USUAL = ((-0.6, 0.95), (-0.25, 1.0), (-0.1, 1.04), (0.2, 1.08), (0.45, 1.15), (0.8, 1.25), (np.inf, 1.4))
+"""What a careful rule would always provide for: a margin over the higher of present and forecast load, the larger the more
+latency weighs against cost. Pairs: β - α up to which it holds, and the margin."""
 USUAL_LOGIT = 3.0
-"""Head start of the option that a careful rule would always take: what the training never met is decided so."""
+"""Head start of the usual option of equal weights: what the training never met is decided so."""
+
+
+def usual(weights: Weights) -> int:
+    """Index of the option that is usual under some weights."""
+    margin = next(margin for most, margin in USUAL if weights.latency - weights.cost < most)
+    return executors().index(ExecutorOption(element="required_next", factor=margin))
 
 
 def start_with_usual(model: PPO) -> None:
@@ -99,7 +109,7 @@ def start_with_usual(model: PPO) -> None:
     if not isinstance(head, torch.nn.Linear):
         raise TypeError(f"the policy's head is {type(head).__name__}, not a linear layer")
     with torch.no_grad():
-        head.bias[executors().index(USUAL)] += USUAL_LOGIT
+        head.bias[usual(SCENARIO_WEIGHTS[Scenario.BALANCED])] += USUAL_LOGIT
 
 
 RANGED = (
@@ -133,7 +143,6 @@ def train(folder: Path, settings: PpoSettings = SETTINGS, *, work: Path, progres
     what a killed run goes on from."""
     inputs = Features(names(SCHEMA), features())
     options = ExecutorOptions(names(SCHEMA), executors())
-    usual = executors().index(USUAL)
     with ClusterBatch(settings.seed, options=options, usual=usual, count=ENVIRONMENTS) as batch:
 
         def prepare(model: PPO, checkpoint: Checkpoint) -> None:
