@@ -80,7 +80,7 @@ class ClusterBatch(Workers):
         count: int = 64,
         processes: int = 2,
     ) -> None:
-        """usual: index of the option that a careful rule would always take under some weights; importable."""
+        """usual: index of the option that a careful rule would always take under some weights."""
         make = partial(ClusterGroup, options=options, usual=usual)
         super().__init__(make, seed, count=count, processes=processes)
         self.action_space: gym.Space[Any] = gym.spaces.MultiDiscrete(np.array(ACTION_SIZES))
