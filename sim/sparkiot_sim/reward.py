@@ -30,7 +30,7 @@ from .workload import Workload
 KAPPA = 8.0
 RANGE = 8.0
 BLIND = 8.0
-PROMPT = 4.0
+PROMPT = 12.0
 WORST = 3.0
 UTILIZATION = 0.7
 REFERENCE_GIB = 2
