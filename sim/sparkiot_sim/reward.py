@@ -28,7 +28,7 @@ from .profile import JobProfile
 from .workload import Workload
 
 KAPPA = 8.0
-RANGE = 8.0
+RANGE = 20.0
 BLIND = 8.0
 PROMPT = 12.0
 WORST = 3.0
