@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 FORGET_S = 3600.0
 """Time constant of forgetting: an hour holds a few scalings, and a query's cost per row does not change in minutes."""
+RECENT_S = 180.0
+"""Time constant of forgetting where the line lies, though not how steep it is: it leads through the batches of the last
+minutes, so that what it says of the executors that run is what they were just seen to do."""
 FEWEST = 20
 """Batches that a fit rests on at least."""
 LEAST_SPREAD = 0.1
@@ -43,7 +46,7 @@ class BatchCost:
     def __init__(self) -> None:
         self._time: float | None = None
         self._layout: object = None
-        # Weight and means of the layout in force; weight and centred sums over all of them.
+        # Weight and means of the layout in force, of late; weight and centred sums over all of them, for long.
         self._n = self._x = self._y = 0.0
         self._weight = self._cxx = self._cxy = 0.0
 
@@ -54,11 +57,12 @@ class BatchCost:
         layout: what the overhead belongs to; anything that can be compared."""
         if batches <= 0 or executors <= 0:
             return
-        keep = 1.0 if self._time is None else math.exp(-max(time - self._time, 0.0) / FORGET_S)
+        elapsed = 0.0 if self._time is None else max(time - self._time, 0.0)
+        keep, recent = math.exp(-elapsed / FORGET_S), math.exp(-elapsed / RECENT_S)
         self._time = time
         if layout != self._layout:
             self._layout, self._n, self._x, self._y = layout, 0.0, 0.0, 0.0
-        before = keep * self._n
+        before = recent * self._n
         self._n = before + batches
         share = batches / self._n
         dx, dy = rows / batches / executors - self._x, busy_s / batches - self._y
@@ -70,7 +74,7 @@ class BatchCost:
 
     def capacity(self) -> float | None:
         """Rows/s that one executor processes beside the overhead; None while batches are too few or too alike."""
-        if self._n < FEWEST:
+        if self._weight < FEWEST:
             return None
         x, y = self._x, self._y
         variance = self._cxx / self._weight

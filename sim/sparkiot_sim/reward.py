@@ -13,7 +13,7 @@ none was done in time to be counted. behind: backlog beyond what arrives between
 interval, at most WORST. latency: mean of the interval's batches over the target, at most WORST; it counts where latency
 weighs more than its share, because a job that asks for no more than its objective gains nothing below it.
 
-KAPPA is the price of an objective missed: at equal weights, one point of attainment is worth 6 % of the bill. Weights
+KAPPA is the price of an objective missed: at equal weights, one point of attainment is worth 8 % of the bill. Weights
 move that price, up to RANGE times in either direction, and keep every term alive: with the bare weights, a job that
 weighs cost with 0.9 does best by stopping to work at all.
 """
@@ -27,10 +27,10 @@ from sparkiot_policies.objectives import Weights
 from .profile import JobProfile
 from .workload import Workload
 
-KAPPA = 6.0
-RANGE = 8.0
+KAPPA = 8.0
+RANGE = 20.0
 BLIND = 8.0
-PROMPT = 4.0
+PROMPT = 12.0
 WORST = 3.0
 UTILIZATION = 0.7
 REFERENCE_GIB = 2

@@ -6,12 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario
 from sparkiot_policies.rules import rule
-from sparkiot_sim.episode import run_episode
+from sparkiot_sim.episode import Episode, run_episode
 from sparkiot_sim.generators import Kind
-from sparkiot_sim.setting import with_weights
+from sparkiot_sim.setting import Setting, standard_setting, with_weights
 from sparkiot_sim.tournament.entry import entrant
-from sparkiot_sim.tournament.held_out import held_out
+from sparkiot_sim.tournament.held_out import HELD_OUT_SEEDS, held_out
 from sparkiot_sim.tournament.play import play
 from sparkiot_sim.tournament.statistics import Row, rows
 
@@ -34,7 +35,7 @@ def test_it_is_cheaper_than_rate_ahead_and_loses_less_than_a_point(
     table: Mapping[tuple[str, str], Row], kind: Kind
 ) -> None:
     learned, ahead = table["default", kind], table["RateAhead", kind]
-    assert learned.mean("cost_dollars") < 0.8 * ahead.mean("cost_dollars")
+    assert learned.mean("cost_dollars") < 0.6 * ahead.mean("cost_dollars")
     assert learned.mean("slo_attainment") > ahead.mean("slo_attainment") - 0.01
 
 
@@ -43,21 +44,42 @@ def test_ordinary_operation_is_familiar_to_it(table: Mapping[tuple[str, str], Ro
     assert table["default", kind].mean("fallback_share") < 0.01
 
 
+def played(setting: Setting, reference: str = "default") -> Episode:
+    player = entrant(reference)
+    return run_episode(
+        job=setting.job,
+        simulated=setting.simulated(),
+        policy=player.policy,
+        fallback=rule("Rate"),
+        meta=player.meta,
+        duration_s=setting.duration_s,
+        start=setting.start,
+    )
+
+
+def test_a_tenth_of_an_executor_gets_one() -> None:
+    episode = played(standard_setting(Kind.SMART_CITY, seed=5, mean_rate=10.0, duration_s=3600))
+    assert {cycle.decision.allocation.executors for cycle in episode.cycles[60:]} == {1}
+    assert episode.summary.slo_attainment > 0.99
+
+
+def test_weights_move_it_along_its_front() -> None:
+    program = held_out(["default"], seeds=(HELD_OUT_SEEDS[1],))
+    match = next(m for m in program.matches() if m.round.load.source is Kind.HEALTHCARE)
+    scenarios = (Scenario.SMART_CITY_BUDGET, Scenario.BALANCED, Scenario.HEALTHCARE_CRITICAL)
+    budget, balanced, critical = (
+        played(with_weights(program.setting(match), SCENARIO_WEIGHTS[scenario])).summary for scenario in scenarios
+    )
+    assert budget.cost_dollars < 0.97 * balanced.cost_dollars < 0.95 * critical.cost_dollars
+    assert budget.latency_p50_ms > balanced.latency_p50_ms > critical.latency_p50_ms
+
+
 def test_the_meta_controller_moves_with_its_context() -> None:
     """One that ends in a corner whatever it sees has learned nothing."""
-    player, weights = entrant("default:weights=Auto"), []
-    program = held_out(["default"], seeds=(1001,))
+    weights = []
+    program = held_out(["default"], seeds=(HELD_OUT_SEEDS[0],))
     for match in program.matches():
-        setting = with_weights(program.setting(match), None)
-        episode = run_episode(
-            job=setting.job,
-            simulated=setting.simulated(),
-            policy=player.policy,
-            fallback=rule("Rate"),
-            meta=player.meta,
-            duration_s=setting.duration_s,
-            start=setting.start,
-        )
+        episode = played(with_weights(program.setting(match), None), "default:weights=Auto")
         weights += [cycle.decision.weights for cycle in episode.cycles[10:]]
     chosen = np.array([(w.cost, w.latency, w.throughput) for w in weights])
     assert (chosen.max(axis=1) < 0.99).mean() > 0.5

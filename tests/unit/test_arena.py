@@ -118,7 +118,7 @@ def value(
 def test_reward_by_hand() -> None:
     """$0.002 in 10 s against $0.72/h, which is $0.002 in 10 s; all batches late; 500 of 1000 messages behind."""
     assert value() == pytest.approx(-1.0)
-    assert value(latency_ms=1001.0) == pytest.approx(-1.0 - 6.0)
+    assert value(latency_ms=1001.0) == pytest.approx(-1.0 - 8.0)
     assert value(backlog=550.0) == pytest.approx(-1.0 - 0.5)
 
 

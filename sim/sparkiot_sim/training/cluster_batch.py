@@ -1,6 +1,6 @@
 """Many realistic arenas in lockstep: what PPO collects its experience from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkiot_policies.allocation import ACTION_SIZES
+from sparkiot_policies.objectives import Weights
 from sparkiot_policies.options import ExecutorOptions
 from sparkiot_sim.arena import ClusterEnv
 
@@ -20,7 +21,7 @@ REWARD_SCALE = 0.1
 """What the learner is told of a reward of 1: returns of ordinary size, so that the critic does not drown the actor."""
 
 
-STEADY = 0.1
+STEADY = 0.15
 """Price of another choice than the usual one, in bills of an interval: who flutters between choices that are nearly
 equal gets the highest of them, as stabilisation keeps it."""
 
@@ -28,7 +29,7 @@ equal gets the highest of them, as stabilisation keeps it."""
 class ClusterGroup:
     """The arenas of one process, each with its teacher. Actions choose executors among the options."""
 
-    def __init__(self, seeds: Sequence[int], *, options: ExecutorOptions, usual: int) -> None:
+    def __init__(self, seeds: Sequence[int], *, options: ExecutorOptions, usual: Callable[[Weights], int]) -> None:
         self._options = options
         self._usual = usual
         self._envs = [ClusterEnv() for _ in seeds]
@@ -62,15 +63,24 @@ class ClusterGroup:
         """Of each choice: what the executors lose that it stands for, and STEADY unless it is the usual one."""
         found = np.stack([teacher.losses() for teacher in self._teachers])
         executors = np.take_along_axis(found, self._options.counts(self._seen), axis=1)
-        executors += STEADY * (np.arange(ACTION_SIZES[0]) != self._usual)
+        usual = np.array([self._usual(env.evaluation.weights) for env in self._envs])
+        executors += STEADY * (np.arange(ACTION_SIZES[0]) != usual[:, None])
         return np.concatenate([executors, found[:, ACTION_SIZES[0] :]], axis=1)
 
 
 class ClusterBatch(Workers):
     """See Workers."""
 
-    def __init__(self, seed: int, *, options: ExecutorOptions, usual: int, count: int = 64, processes: int = 2) -> None:
-        """usual: index of the option that a careful rule would always take."""
+    def __init__(
+        self,
+        seed: int,
+        *,
+        options: ExecutorOptions,
+        usual: Callable[[Weights], int],
+        count: int = 64,
+        processes: int = 2,
+    ) -> None:
+        """usual: index of the option that a careful rule would always take under some weights."""
         make = partial(ClusterGroup, options=options, usual=usual)
         super().__init__(make, seed, count=count, processes=processes)
         self.action_space: gym.Space[Any] = gym.spaces.MultiDiscrete(np.array(ACTION_SIZES))

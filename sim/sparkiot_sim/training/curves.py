@@ -19,8 +19,11 @@ LABELS: Mapping[str, str] = {
 
 
 def draw(path: Path, *, title: str, curve: Sequence[Row], smooth: int = 5) -> None:
-    """Write a PNG with a panel for each quantity of the curve, over steps in thousands. smooth: updates averaged."""
+    """Write a PNG with a panel for each quantity of the curve, over steps in thousands; none for a run too short to
+    have one. smooth: updates averaged."""
     shown = [name for name in LABELS if any(name in row for row in curve)]
+    if not shown:
+        return
     figure = Figure(figsize=(4.2 * len(shown), 3.2), layout="constrained")
     axes = figure.subplots(1, len(shown), squeeze=False)
     for panel, name in zip(axes[0], shown, strict=True):

@@ -32,7 +32,7 @@ class PretrainSettings:
     between options that are nearly equal, and stabilisation keeps the highest of them. learning_rate, weight_decay,
     batch_size: of AdamW."""
 
-    rounds: int = 3
+    rounds: int = 2
     steps: int = 600
     ask_every: int = 3
     explore: float = 0.1

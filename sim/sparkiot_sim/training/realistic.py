@@ -8,6 +8,7 @@ jobs differ and decisions do not, stay out.
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import JsonValue
 from stable_baselines3 import PPO
@@ -15,6 +16,7 @@ from stable_baselines3 import PPO
 from sparkiot_policies.artifact import update_scores
 from sparkiot_policies.features import Feature, Features
 from sparkiot_policies.manifest import Manifest, Range
+from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from sparkiot_policies.observation import names
 from sparkiot_policies.options import ExecutorOption, ExecutorOptions, executor_options
 from sparkiot_sim.arena import SCHEMA
@@ -33,7 +35,7 @@ SCORES = ("slo_attainment", "cost_dollars", "latency_p95_ms", "scalings_per_hour
 ENVIRONMENTS = 96
 PRETRAIN = PretrainSettings()
 SETTINGS = PpoSettings(
-    total_steps=400_000,
+    total_steps=100_000,
     rollout_steps=64,
     batch_size=2048,
     epochs=4,
@@ -90,9 +92,17 @@ def executors() -> tuple[ExecutorOption, ...]:
     )
 
 
-USUAL = ExecutorOption(element="required_next", factor=1.06)
+USUAL = ((-0.6, 0.95), (-0.25, 1.0), (-0.1, 1.03), (0.2, 1.06), (0.45, 1.12), (0.8, 1.25), (np.inf, 1.4))
+"""What a careful rule would always provide for: a margin over the higher of present and forecast load, the larger the
+more latency weighs against cost. Pairs: β - α up to which it holds, and the margin."""
 USUAL_LOGIT = 3.0
-"""Head start of the option that a careful rule would always take: what the training never met is decided so."""
+"""Head start of the usual option of equal weights: what the training never met is decided so."""
+
+
+def usual(weights: Weights) -> int:
+    """Index of the option that is usual under some weights."""
+    margin = next(margin for most, margin in USUAL if weights.latency - weights.cost < most)
+    return executors().index(ExecutorOption(element="required_next", factor=margin))
 
 
 def start_with_usual(model: PPO) -> None:
@@ -101,7 +111,7 @@ def start_with_usual(model: PPO) -> None:
     if not isinstance(head, torch.nn.Linear):
         raise TypeError(f"the policy's head is {type(head).__name__}, not a linear layer")
     with torch.no_grad():
-        head.bias[executors().index(USUAL)] += USUAL_LOGIT
+        head.bias[usual(SCENARIO_WEIGHTS[Scenario.BALANCED])] += USUAL_LOGIT
 
 
 RANGED = (
@@ -135,7 +145,6 @@ def train(folder: Path, settings: PpoSettings = SETTINGS, *, work: Path, progres
     what a killed run goes on from."""
     inputs = Features(names(SCHEMA), features())
     options = ExecutorOptions(names(SCHEMA), executors())
-    usual = executors().index(USUAL)
     with ClusterBatch(settings.seed, options=options, usual=usual, count=ENVIRONMENTS) as batch:
 
         def prepare(model: PPO, checkpoint: Checkpoint) -> None:
