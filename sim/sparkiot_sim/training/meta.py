@@ -38,15 +38,15 @@ CURVE_EVERY, SAVE_EVERY = 5, 50
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaSettings:
     """Hyperparameters of TD3. total_steps: of ten minutes each, over all environments. noise: standard deviation of the
-    exploration. gamma: of a step; weights act within minutes, but an error budget lasts for an hour."""
+    exploration. gamma: of a step; weights act within minutes."""
 
-    total_steps: int = 4_800
+    total_steps: int = 8_000
     environments: int = 24
     processes: int = 2
     warm_up_steps: int = 480
     batch_size: int = 256
-    learning_rate: float = 5e-4
-    gamma: float = 0.7
+    learning_rate: float = 3e-4
+    gamma: float = 0.3
     noise: float = 0.3
     hidden: tuple[int, ...] = (64, 64)
     seed: int = 2

@@ -3,10 +3,10 @@
     g = m(q) · target / latency - cost - SHORTFALL · max(q - met, 0) - OVERRUN · max(burn - 1, 0)
 
 The first two terms are the thesis's global reward, 1000 / (latency + 1) - 0.1 · cost, in units that fit a job of any
-size: mean latency over the job's target, dollars over the reference of ``reward.py``. The other two are what a job
-promises: its objective (the quantile q, of which ``met`` is the share of the step's batches that kept it) and its
-budget. What is asked shifts within an episode, and m(q), from 0 at LAX to 1 at STRICT, says what promptness is worth
-then: who is content with four batches in five wants to save. Weights that suit every moment do not exist.
+size: mean latency over the job's target, dollars over the reference of ``reward.py`` at the step's load. The other two
+are what a job promises: its objective (the quantile q, of which ``met`` is the share of the step's batches that kept
+it) and its budget. What is asked shifts within an episode, and m(q), from 0 at LAX to 1 at STRICT, says what promptness
+is worth then: who is content with four batches in five wants to save. Weights that suit every moment do not exist.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,9 @@ from .vec_env import BatchStep, Observations
 CONTEXT_SCHEMA = 2
 ELEMENTS = CONTEXTS[CONTEXT_SCHEMA]
 STEP_S = 600.0
-SHORTFALL = 20.0
+LEAST_LOAD = 0.25
+"""Of the mean: below it a job cannot be cheaper, as one executor is the least."""
+SHORTFALL = 10.0
 OVERRUN = 2.0
 LAX, STRICT = 0.8, 0.95
 QUANTILES = (0.8, 0.8, 0.9, 0.95, 0.95, 0.99, 0.99)
@@ -139,7 +141,8 @@ class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
         values = [getattr(context, name) for name in ELEMENTS]
         known = np.array([np.nan if v is None else v for v in values], dtype=np.float32)
         self._seen = np.where(np.isnan(known), self._seen, known).astype(np.float32)
-        spent = (simulated.cost_dollars - dollars) / (self._reference * STEP_S / 3600)
+        load = self._setting.workload.arrivals(end - STEP_S, end) / (self._setting.workload.mean_rate * STEP_S)
+        spent = (simulated.cost_dollars - dollars) / (self._reference * max(load, LEAST_LOAD) * STEP_S / 3600)
         return global_reward(job, context, latencies=latencies, cost=spent)
 
 

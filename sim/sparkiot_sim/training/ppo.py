@@ -135,11 +135,20 @@ class _Recorder(BaseCallback):
         self._checkpoint = checkpoint
         self._clock = clock
         self._updates = 0
+        self._reward = 0.0
+
+    @property
+    def _ppo(self) -> PPO:
+        if not isinstance(self.model, PPO):
+            raise TypeError(f"{type(self.model).__name__} is not PPO")
+        return self.model
+
+    def _on_rollout_end(self) -> None:
+        # The update that follows empties the buffer.
+        self._reward = float(self._ppo.rollout_buffer.rewards.mean())
 
     def _on_rollout_start(self) -> None:
-        model, checkpoint = self.model, self._checkpoint
-        if not isinstance(model, PPO):
-            raise TypeError(f"{type(model).__name__} is not PPO")
+        model, checkpoint = self._ppo, self._checkpoint
         left = max(1 - model.num_timesteps / self._settings.total_steps, 0.0)
         model.ent_coef = _between(self._settings.entropy, left)
         if self._updates:
@@ -147,7 +156,7 @@ class _Recorder(BaseCallback):
             checkpoint.curve.append(
                 {
                     "steps": float(model.num_timesteps),
-                    "reward": float(model.rollout_buffer.rewards.mean()),
+                    "reward": self._reward,
                     "kl": float(found["train/approx_kl"]),
                     "entropy": -float(found["train/entropy_loss"]),
                     "explained": float(found["train/explained_variance"]),
