@@ -24,12 +24,12 @@ def connection_info() -> kopf.ConnectionInfo:
     found = kube_client.Configuration()
     try:
         if SERVICE_ACCOUNT_TOKEN.exists():
-            kube_config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]  # no types
+            kube_config.load_incluster_config(client_configuration=found)
         else:
             # Read now and not at import, as the client library would: --kubeconfig sets it.
             paths = os.environ.get("KUBECONFIG") or "~/.kube/config"
             _check_kubeconfig(paths)
-            kube_config.load_kube_config(paths, client_configuration=found)  # type: ignore[no-untyped-call]  # no types
+            kube_config.load_kube_config(paths, client_configuration=found)
     except (kube_config.ConfigException, ValueError, OSError) as error:
         raise KubeconfigError(f"no usable cluster credentials: {error}; set KUBECONFIG or --kubeconfig") from error
     header = found.get_api_key_with_prefix("BearerToken") or found.get_api_key_with_prefix("authorization") or ""
