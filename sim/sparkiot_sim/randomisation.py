@@ -10,7 +10,7 @@ from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Objectives, Scenario,
 
 from .calibration import Calibration, Constant, calibration_with
 from .generators import DEFAULT_START, WEEK_S, Kind, generate
-from .profile import PROFILES, JobProfile
+from .profile import PROFILES, JobProfile, at_pace_of, example_profile
 from .series import series
 from .setting import INITIAL, TARGET_FACTOR, Setting
 from .workload import Workload
@@ -70,12 +70,13 @@ class Randomisation:
         profile = PROFILES[kind] if example else self._profile(rng)
         if example and rng.random() < self.slow_share:
             profile = replace(profile, trigger_interval_s=self._trigger(rng))
+        profile = at_pace_of(preset, profile)
         if rng.random() < self.own_cluster:
             fixed_s = _log_uniform(rng, self.fixed_share) * profile.trigger_interval_s
             calibration = perturbed(calibration, preset, rng, fixed_s=fixed_s, startup_s=self.startup_s)
         elif not example:
             # A published cluster's fixed cost belongs to its own trigger; in proportion it may be any job's.
-            scale = profile.trigger_interval_s / PROFILES[kind].trigger_interval_s
+            scale = profile.trigger_interval_s / example_profile(kind, preset).trigger_interval_s
             calibration = _with_fixed(calibration, calibration.batch.fixed_s.value * scale)
         most = self.max_executors[rng.integers(len(self.max_executors))]
         bounds = self.small_demand if rng.random() < self.small_share else self.demand

@@ -12,7 +12,8 @@ from sparkiot_operator.resource.spec import Simulation
 from sparkiot_sim import calibration
 from sparkiot_sim.calibration import Calibration, CalibrationError, calibration_with, load_calibration, preset_names
 from sparkiot_sim.generators import Kind
-from sparkiot_sim.setting import Randomisation, standard_setting
+from sparkiot_sim.randomisation import Randomisation
+from sparkiot_sim.setting import standard_setting
 from sparkiot_sim.tournament.matches import Load
 
 SHIPPED = files("sparkiot_sim").joinpath("calibration.toml").read_text(encoding="utf-8")
