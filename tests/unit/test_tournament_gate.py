@@ -101,8 +101,8 @@ def test_the_command_stops_a_worse_policy(tmp_path: Path, monkeypatch: pytest.Mo
 
     write(short(Entry.of("default")), tmp_path / "scores.json")
     monkeypatch.setattr(gate, "read", lambda: read(tmp_path / "scores.json"))
-    spendthrift = short(Entry(name="default", policy="RateAhead"))
-    monkeypatch.setattr(gate, "scores", lambda _: spendthrift)
+    other = short(Entry(name="default", policy="KEDA"))
+    monkeypatch.setattr(gate, "scores", lambda _: other)
     assert gate.main([]) == 1
     monkeypatch.setattr(gate, "scores", lambda _: read(tmp_path / "scores.json"))
     assert gate.main([]) == 0
