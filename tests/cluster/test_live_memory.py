@@ -94,14 +94,15 @@ def recovers(cluster: LiveCluster, job: LiveJob, memory: str) -> None:
     check = job.settle()
     assert check.exactly_once, str(check)
     cluster.wait(job.ready, what="the job is ready again")
-    messages = [e["message"] for e in cluster.events(job.name) if e["reason"] == "MemoryFloorRaised"]
-    assert any(memory in message for message in messages), messages
 
 
 def test_an_executor_whose_heap_is_too_small_gets_more_memory(cluster: LiveCluster, job: LiveJob) -> None:
     assert cluster.status(job.name)["allocation"]["memory"] == "1Gi"
     land(job, heap=HEAP_MIB)
     recovers(cluster, job, "2Gi")
+    # Of the next one there may be no event: one a minute of each reason is written, and those between are counted.
+    messages = [e["message"] for e in cluster.events(job.name) if e["reason"] == "MemoryFloorRaised"]
+    assert any("2Gi" in message for message in messages), messages
 
 
 def test_an_executor_that_is_killed_at_its_pods_limit_gets_more_memory(cluster: LiveCluster, job: LiveJob) -> None:
