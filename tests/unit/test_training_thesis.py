@@ -75,7 +75,9 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     manifest = train(tmp_path / "artifact", settings, work=work, progress=False)
     assert manifest.training["resumed"] == 1
     assert settings.total_steps <= manifest.training["timesteps"] < settings.total_steps + 10_000
-    steps = [row["steps"] for row in json.loads((work / "state.json").read_text())["curve"]]
+    curve = json.loads((work / "state.json").read_text())["curve"]
+    steps = [row["steps"] for row in curve]
+    assert all(row["reward"] < 0 for row in curve)  # every step costs dollars: a zero was never measured
     assert steps == sorted(set(steps))
     assert steps[0] < reached < steps[-1]
     assert (work / "curve.png").stat().st_size > 10_000
