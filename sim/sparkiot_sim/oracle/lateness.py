@@ -24,8 +24,9 @@ class Lateness:
     """Lower bounds for stretches of lateness, as shares that may be added up.
 
     entry: late batches charged when one begins. restart_entry: when one begins by a restart, shape (K,). interval: for
-    each interval of it, shape (K,). overload: for an overloaded interval that follows another, shape (K,). overloaded:
-    most executors with which an interval is that, shape (K, M).
+    each interval of it, shape (K,). overload: for an overloaded interval that follows another with no executor more,
+    or, with some more, after another that outgrows even them, shape (K,). overloaded, outgrown: most executors with
+    which an interval is that, shape (K, M).
     """
 
     entry: float
@@ -33,16 +34,19 @@ class Lateness:
     interval: Array
     overload: Array
     overloaded: Counts
+    outgrown: Counts
 
 
 def lateness(course: Course, durations: Durations, *, most: int, losses: bool) -> Lateness:
     """The bounds of a course. most: executors. losses: executors may be lost."""
+    overloaded, outgrown = _overloaded(course, durations, most=most)
     return Lateness(
         entry=ENTRY_SHARE,
         restart_entry=np.where(_late_after_restart(course, durations), ENTRY_SHARE, 0.0),
         interval=LENGTH_SHARE * _by_length(course, durations, losses=losses),
         overload=ROWS_SHARE * _by_rows(course, durations.profile.most_rows),
-        overloaded=_overloaded(course, durations, most=most),
+        overloaded=overloaded,
+        outgrown=outgrown,
     )
 
 
@@ -82,13 +86,13 @@ def _by_rows(course: Course, most_rows: float | None) -> Array:
     return course.rate * max(course.interval_s - course.target_s, 0.0) / (most_rows + spared)
 
 
-def _overloaded(course: Course, durations: Durations, *, most: int) -> Counts:
-    """Most executors with which batches on time cannot go on, shape (K, M); 0 for none.
+def _overloaded(course: Course, durations: Durations, *, most: int) -> tuple[Counts, Counts]:
+    """Most executors with which batches on time cannot go on, and with which work outgrows them; (K, M), 0 for none.
 
     A batch lasts ``f + r w`` at least, ``w`` being its wait, which is at least the duration of the one before. So after
     ``j`` batches the wait is ``f (1 + r + r^2 + … r^(j - 1))`` or longer. Once it exceeds half the target, so does the
-    duration, which together are more than the target, and so do all waits that follow. Executors that join a batch on
-    its way shorten its ``r w`` and not its ``f``: no more than if they had been there from its beginning.
+    duration, which together are more than the target, and so do all waits that follow. Of executors that join an
+    overload only ``r > 1`` is held against them: so the schedule has a reason to end one rather than to sit it out.
     """
     shape = (course.time.size, durations.memory_mib.size)
     state, temperature = column(course.state_mib), column(course.temperature)
@@ -106,7 +110,11 @@ def _overloaded(course: Course, durations: Durations, *, most: int) -> Counts:
             waits = 1 + r * waits
         return np.asarray((fixed * waits <= course.target_s / 2).any(axis=2))
 
-    return fewest(shape, most=most, enough=may_cope) - 1
+    def may_catch_up(executors: Counts) -> Flags:
+        return np.asarray((share(executors) <= 1).any(axis=2))
+
+    overloaded = fewest(shape, most=most, enough=may_cope) - 1
+    return overloaded, np.minimum(fewest(shape, most=most, enough=may_catch_up) - 1, overloaded)
 
 
 def _late_after_restart(course: Course, durations: Durations) -> Flags:

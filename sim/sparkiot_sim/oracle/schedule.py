@@ -91,9 +91,11 @@ class _Solver:
         new = np.full(stay.shape, np.inf)
         if was.any():
             charge = self._overload[k] * (counts <= lateness.overloaded[k][:, None])
+            charge_more = self._overload[k] * (counts <= lateness.outgrown[k][:, None])
             stay_over, anew_over = np.where(was, stay, np.inf), np.where(was, anew, np.inf)
-            new = np.minimum(self._fewer(stay_over), self._more(stay_over, k))
-            new = np.minimum(new, np.where(costs.landing, anew_over.min(), np.inf)) + charge
+            new = self._fewer(stay_over)
+            new = np.minimum(new, np.where(costs.landing, anew_over.min(), np.inf))
+            new = np.minimum(new + charge, self._more(stay_over, k) + charge_more)
             stay, anew = np.where(was, np.inf, stay), np.where(was, np.inf, anew)
         new = np.minimum(new, np.minimum(self._fewer(stay), self._more(stay, k)))
         new = np.minimum(new, np.where(costs.landing, anew.min(), np.inf))
@@ -146,12 +148,13 @@ class _Solver:
         unpaid = self._unpaid[k - 1]
         was = counts <= lateness.overloaded[k - 1][:, None]
         lasts = was & (counts[n] <= lateness.overloaded[k, m])
-        stay = np.stack((unpaid[m] + self._entry, late[m])) + move + self._overload[k] * lasts[m]
+        lasts_here = np.where(gap > 0, was[m] & (counts[n] <= lateness.outgrown[k, m]), lasts[m])
+        stay = np.stack((unpaid[m] + self._entry, late[m])) + move + self._overload[k] * lasts_here
         anew = np.stack((unpaid + self._restart[k], late)) + self._overload[k] * lasts
         if not costs.landing[n] or stay.min() <= anew.min():
             was_late, before = _least(stay)
             entry = (1 - was_late) * lateness.entry
-            return was_late, m, before, entry + float(lateness.overload[k]) * bool(lasts[m, before])
+            return was_late, m, before, entry + float(lateness.overload[k]) * bool(lasts_here[before])
         was_late, before_m, before = _least(anew)
         entry = (1 - was_late) * float(lateness.restart_entry[k])
         return was_late, before_m, before, entry + float(lateness.overload[k]) * bool(lasts[before_m, before])
