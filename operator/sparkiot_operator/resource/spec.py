@@ -349,8 +349,8 @@ class Simulation(Model):
         description="What the simulated query does with a message: size, work, state and shuffle. "
         "The generator's kind when absent, SmartCity for a trace.",
     )
-    preset: Literal["edge-small", "cloud-coldstart", "spot"] = Field(
-        "cloud-coldstart", description="Calibration of the cluster model."
+    preset: Literal["edge-small", "cloud-coldstart", "spot", "calibrated"] = Field(
+        "cloud-coldstart", description="Calibration of the cluster model; calibrated was measured with Spark."
     )
     edge: SignalQualitySpec | None = Field(None, description="Simulated edge signals; none when absent.")
     acceleration: float = Field(1.0, ge=1, le=100000, description="Job time passes so many times faster than real.")
