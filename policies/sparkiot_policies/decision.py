@@ -24,6 +24,7 @@ class ClampCode(enum.StrEnum):
     MAX_STEP_UP = "MaxStepUp"
     MAX_STEP_DOWN = "MaxStepDown"
     STABILIZING = "Stabilizing"
+    STATE_MEMORY = "StateMemory"
     BACKLOG_GROWING = "BacklogGrowing"
     COOL_DOWN_UP = "CoolDownUp"
     COOL_DOWN_DOWN = "CoolDownDown"

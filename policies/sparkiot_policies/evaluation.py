@@ -49,8 +49,9 @@ class Evaluation:
     signal_fresh: None when the job has no edge signal. backlog_growing: None when nobody measured it.
     processing_rate: messages/s of the whole job over the metrics window. net_capacity: messages/s of one executor
     beside the fixed cost of batches; None while it cannot be told apart, see BatchCost. startup_s, restart_cost_s:
-    measured, seconds. out_of_memory: executors lost to it in the metrics window. age_s: of the last measurement,
-    infinite without one; a measurement from the future, which a wrong clock makes, is as old as it is far away.
+    measured, seconds. state_mib: MiB of the queries' state over all executors. out_of_memory: executors lost to it in
+    the metrics window. age_s: of the last measurement, infinite without one; a measurement from the future, which a
+    wrong clock makes, is as old as it is far away.
     """
 
     now: float
@@ -65,6 +66,7 @@ class Evaluation:
     running: int | None = None
     pending: int | None = None
     unschedulable: int = 0
+    state_mib: float | None = None
     out_of_memory: int = 0
     restart_cost_s: float | None = None
     age_s: float = math.inf
@@ -243,6 +245,7 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
         running=last.running,
         pending=last.pending,
         unschedulable=last.unschedulable,
+        state_mib=last.state_mib,
         out_of_memory=window.out_of_memory(),
         restart_cost_s=last.restart_cost_s,
         age_s=abs(now - last.time),
@@ -363,6 +366,7 @@ _MEASURED = (
     "shuffle_mb",
     "cpu",
     "memory",
+    "state_mib",
     "temperature",
     "cost_per_hour",
     "trigger_interval_s",

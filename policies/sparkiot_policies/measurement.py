@@ -25,10 +25,11 @@ class Measurement:
 
     time: epoch seconds at which the values held. rate: messages/s that arrived since the last look. backlog: messages
     not yet in a batch. volume_mb, shuffle_mb: of the last batch, raw. cpu, memory: percent of what is allocated.
-    running: registered executors. pending: requested, not registered. unschedulable: of these, those for which the
-    cluster has no room. temperature: re-read probability. cost_per_hour: $/h billed now. batches: completed since the
-    last look. applied: the allocation in force. startup_s, restart_cost_s: last measured, seconds.
-    uptime_s: since Spark last started, where it warms up. lost_executors, out_of_memory: since the last look.
+    state_mib: MiB of the queries' state over all executors. running: registered executors. pending: requested, not
+    registered. unschedulable: of these, those for which the cluster has no room. temperature: re-read probability.
+    cost_per_hour: $/h billed now. batches: completed since the last look. applied: the allocation in force. startup_s,
+    restart_cost_s: last measured, seconds. uptime_s: since Spark last started, where it warms up. lost_executors,
+    out_of_memory: since the last look.
     """
 
     time: float
@@ -38,6 +39,7 @@ class Measurement:
     shuffle_mb: float | None = None
     cpu: float | None = None
     memory: float | None = None
+    state_mib: float | None = None
     running: int | None = None
     pending: int | None = None
     unschedulable: int = 0

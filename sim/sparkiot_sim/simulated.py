@@ -112,6 +112,7 @@ class SimulatedJob:
             shuffle_mb=volume_mb * cluster.profile.shuffle_fraction if volume_mb is not None else None,
             cpu=cpu,
             memory=min(100 * last.work.pressure, 100.0) if last else None,
+            state_mib=cluster.state_mib,
             running=cluster.pool.running,
             pending=cluster.pool.pending,
             temperature=cluster.temperature,

@@ -108,6 +108,14 @@ def test_scale_down_goes_no_lower_than_the_highest_proposal_of_the_window() -> N
     assert scaled(9, current=10, proposals=proposals) == (9, [])
 
 
+def test_executors_that_stay_have_room_for_the_state() -> None:
+    """Of its 2 GiB an executor takes one of state; and state never asks for more executors than there are."""
+    assert scaled(2, current=4, state_mib=2048.0) == (2, [])
+    assert scaled(2, current=4, state_mib=2049.0) == (3, [ClampCode.STATE_MEMORY])
+    assert scaled(2, current=4, state_mib=9999.0) == (4, [ClampCode.STATE_MEMORY])
+    assert scaled(6, current=4, state_mib=9999.0) == (6, [])
+
+
 def test_a_history_younger_than_the_window_holds_scale_down() -> None:
     assert scaled(3, since=NOW - 30) == (4, [ClampCode.STABILIZING])
     assert scaled(3, since=NOW - 60) == (3, [])

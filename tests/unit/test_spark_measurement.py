@@ -60,9 +60,9 @@ def test_a_whole_look() -> None:
     after = report(
         1000.0,
         queries=[
-            wire_query(backlogRows=150, triggerIntervalSeconds=10),
-            wire_query(id="q2", backlogRows=0, triggerIntervalSeconds=5),
-            wire_query(id="old", active=False, backlogRows=9e9, triggerIntervalSeconds=60),
+            wire_query(backlogRows=150, triggerIntervalSeconds=10, stateBytes=3 << 20),
+            wire_query(id="q2", backlogRows=0, triggerIntervalSeconds=5, stateBytes=1 << 19),
+            wire_query(id="old", active=False, backlogRows=9e9, triggerIntervalSeconds=60, stateBytes=1 << 30),
         ],
         totals={
             "rows": 1400,
@@ -89,6 +89,7 @@ def test_a_whole_look() -> None:
     assert found.shuffle_mb == 2.0
     assert found.cpu == 50.0
     assert (found.memory, found.startup_s, found.restart_cost_s) == (61.5, 3.2, 12.5)
+    assert found.state_mib == 3.5  # of the queries that are active
     assert (found.running, found.pending, found.unschedulable) == (2, 1, 1)
     assert found.trigger_interval_s == 10
     assert [(batch.time, batch.rows, batch.latency_ms) for batch in found.batches] == [

@@ -1,6 +1,6 @@
 """From two reports of a driver to one Measurement: differences of what only grows, and the driver's clock to ours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.job import Prices
@@ -9,6 +9,7 @@ from sparkiot_policies.measurement import Batch, Measurement
 from .report import BatchReport, DriverReport, QueryReport
 
 BYTES_PER_MB = 1e6
+BYTES_PER_MIB = 1 << 20
 BYTES_PER_GIB = 1 << 30
 SECONDS_PER_HOUR = 3600.0
 
@@ -43,6 +44,7 @@ def measure(
         shuffle_mb=_per_batch(since, report, "shuffle_write_bytes", zero_is_known=True),
         cpu=_cpu(since, report),
         memory=report.memory_percent,
+        state_mib=_state_mib(active),
         running=executors.running,
         pending=executors.pending,
         unschedulable=unschedulable,
@@ -57,6 +59,12 @@ def measure(
         lost_executors=_counted(previous, report, "executors_lost"),
         out_of_memory=_counted(previous, report, "executors_out_of_memory"),
     )
+
+
+def _state_mib(queries: Sequence[QueryReport]) -> float | None:
+    """MiB of all queries' state; None when none tells of any."""
+    known = [query.state_bytes for query in queries if query.state_bytes is not None]
+    return sum(known) / BYTES_PER_MIB if known else None
 
 
 def _age_s(report: DriverReport) -> float:

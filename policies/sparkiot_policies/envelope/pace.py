@@ -10,6 +10,10 @@ from sparkiot_policies.outlook import stable_floor
 
 from .draft import FIELDS, Draft
 
+STATE_SHARE = 0.5
+"""Of an executor's memory, what its part of the queries' state may fill after a scale-down: state follows the load by
+minutes, and executors that are left with too much of it die."""
+
 
 def hold(job: Job, evaluation: Evaluation, base: Allocation, draft: Draft) -> None:
     """Keep the allocation in force while the job is paused, a period is excluded or the last measurement is stale."""
@@ -29,7 +33,7 @@ def executors(job: Job, evaluation: Evaluation, base: Allocation, draft: Draft) 
     if draft.allocation.executors > base.executors:
         _up(job, evaluation, base.executors, draft)
     elif draft.allocation.executors < base.executors:
-        _down(job, evaluation, base.executors, draft)
+        _down(job, evaluation, base, draft)
 
 
 def shuffle(job: Job, evaluation: Evaluation, base: Allocation, draft: Draft) -> None:
@@ -66,8 +70,8 @@ def _up(job: Job, evaluation: Evaluation, current: int, draft: Draft) -> None:
         draft.limit(ClampCode.MAX_STEP_UP, "executors", highest, message)
 
 
-def _down(job: Job, evaluation: Evaluation, current: int, draft: Draft) -> None:
-    limits, history, now = job.limits, evaluation.history, evaluation.now
+def _down(job: Job, evaluation: Evaluation, base: Allocation, draft: Draft) -> None:
+    limits, history, now, current = job.limits, evaluation.history, evaluation.now, base.executors
     if blocked := no_shrinking(evaluation):
         draft.limit(blocked[0], "executors", current, blocked[1])
         return
@@ -79,6 +83,11 @@ def _down(job: Job, evaluation: Evaluation, current: int, draft: Draft) -> None:
     if draft.allocation.executors < floor:
         message = f"{floor} were needed within the last {limits.stabilization_s:g} s"
         draft.limit(ClampCode.STABILIZING, "executors", floor, message)
+    if evaluation.state_mib is not None:
+        holding = min(current, math.ceil(evaluation.state_mib / (STATE_SHARE * base.memory_mib)))
+        if draft.allocation.executors < holding:
+            message = f"{evaluation.state_mib:.0f} MiB of state fill half of the memory of {holding}"
+            draft.limit(ClampCode.STATE_MEMORY, "executors", holding, message)
     lowest = min(math.ceil(current * (1 - limits.max_down_factor)), current - 1)
     if draft.allocation.executors < lowest:
         message = f"one step down from {current} removes at most {limits.max_down_factor:.0%}"
