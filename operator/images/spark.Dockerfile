@@ -20,6 +20,7 @@ RUN mkdir -p /usr/share/man/man1 \
 RUN groupadd --gid 185 spark && useradd --uid 185 --gid 185 --no-create-home --home-dir /tmp spark
 COPY --from=build /opt /opt
 COPY operator/sparkiot_driver /opt/sparkiot/sparkiot_driver
+COPY operator/sparkiot_tiers /opt/sparkiot/sparkiot_tiers
 COPY --chmod=755 operator/images/entrypoint.sh operator/images/decom.sh /opt/
 # The root file system may be read-only: Spark and Java write to /tmp and the working directory, emptyDirs then.
 ENV PATH=/opt/venv/bin:/opt/spark/bin:/opt/java/bin:/usr/local/bin:/usr/bin:/bin \
