@@ -47,6 +47,7 @@ class ArchiveStore(ColdStore):
         return self._class == AT_ONCE
 
     def check(self) -> None:
+        self._must_exist()
         probe(self, read=self.reads_at_once)
 
     def _read_piece(self, piece: Range) -> Buffer:

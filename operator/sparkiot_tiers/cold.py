@@ -65,6 +65,7 @@ class ColdStore:
         self._opened: _Opened | None = None
 
     def check(self) -> None:
+        self._must_exist()
         probe(self)
 
     def write(self, key: str, data: Sequence[Buffer]) -> None:
@@ -120,6 +121,10 @@ class ColdStore:
             opened.pool.shutdown()
             opened.transfers.shutdown()
             opened.client.close()
+
+    def _must_exist(self) -> None:
+        """Some stores make a bucket of any name when an object is written to it."""
+        next(self._pages("list_objects_v2", "sparkiot-check/"))
 
     def _read_piece(self, piece: Range) -> Buffer:
         name = self._name(piece.key)

@@ -231,8 +231,10 @@ class _Fields:
         return found
 
     def number(self, name: str, default: float) -> float:
-        found = self._rest.pop(name, default)
-        if isinstance(found, bool) or not isinstance(found, (int, float)) or (name in self._rest and found <= 0):
+        found = self._rest.pop(name, None)
+        if found is None:
+            return default
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or found <= 0:
             raise InvalidTiers(f"{self.place}.{name} must be a number above 0")
         return found
 

@@ -39,6 +39,8 @@ TRIP_BYTES = 32 << 20
 TRIP_COMMANDS = 1000
 LOOK_SECONDS = 0.1
 """How old the reading of the server's memory may be; what this process wrote since is added."""
+ALLOCATED = 1.25
+"""Bytes that Redis takes up for a byte of a large string, at most: jemalloc has four sizes between powers of two."""
 
 
 class Memory(NamedTuple):
@@ -113,6 +115,8 @@ class HotStore:
         for place, request in enumerate(requests):
             if request.length <= 0:
                 continue
+            if request.offset + request.length > self._part_bytes * MAX_PARTS:
+                raise self._missing(request, 0)
             parts = pieces(request, self._part_bytes)
             if parts[-1].part:
                 answers[place] = self._read_parts(request, parts)
@@ -228,14 +232,16 @@ class HotStore:
             memory = self._memory.get(node)
         if memory is None or not 0 <= self._clock() - memory.read_at < LOOK_SECONDS:
             memory = self._look(client)
-        if memory.limit is not None and memory.used + size > memory.limit:
+        kept = int(size * ALLOCATED)
+        arriving = int(min(size, self._part_bytes) * ALLOCATED)  # the server holds a part once more while it comes in
+        if memory.limit is not None and memory.used + kept + arriving > memory.limit:
             raise TierFull(
                 HOT,
                 f"Redis at {self._where} has no room for a block of {size} bytes: {memory.used} of {memory.limit} are "
                 "in use; raise its maxmemory or the tier's ceiling, or let more servers share the load",
             )
         with self._lock:
-            self._memory[node] = memory._replace(used=memory.used + size)
+            self._memory[node] = memory._replace(used=memory.used + kept)
 
     def _look(self, client: Any) -> Memory:
         found = client.info("memory")
@@ -255,7 +261,7 @@ class HotStore:
             HOT,
             request.key,
             f"Redis at {self._where}: block {request.key} is not there, or has fewer than the {end} bytes asked for "
-            f"({found} of {request.length} were found); it expired, was deleted, or the server lost it",
+            f"({found} of these {request.length} were found); it expired, was deleted, or the server lost it",
         )
 
     def _do(self, act: Callable[[_Owners], Result]) -> Result:
