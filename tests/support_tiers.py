@@ -88,8 +88,11 @@ def deaf_server() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path) -> Iterator[Server]:
-    """SeaweedFS with one bucket and one identity. It keeps storage classes, and reads what is archived all the same."""
+def s3_server(folder: Path, volumes: int = 20) -> Iterator[Server]:
+    """SeaweedFS with one bucket and one identity. It keeps storage classes, and reads what is archived all the same.
+
+    volumes: of 64 MB each, how much it takes; what was deleted is not given free while it runs.
+    """
     identity = {"name": "tester", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     (folder / "data").mkdir()
@@ -101,7 +104,7 @@ def s3_server(folder: Path) -> Iterator[Server]:
         *(f"-{part}.port={port}" for part, port in ports.items()),
         *(f"-{part}.port.grpc={free_port()}" for part in ports),
         *("-filer", "-s3", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
-        *("-master.volumeSizeLimitMB=64", "-volume.max=20", "-master.telemetry=false"),
+        *("-master.volumeSizeLimitMB=64", f"-volume.max={volumes}", "-master.telemetry=false"),
     ]
     endpoint = f"http://127.0.0.1:{ports['s3']}"
     with _running(arguments, folder / "weed.log"):

@@ -68,6 +68,11 @@ class ColdStore:
         self._must_exist()
         probe(self)
 
+    def describe(self) -> str:
+        """What serves, as it calls itself."""
+        page = next(self._pages("list_objects_v2", "sparkiot-check/"))
+        return str(page["ResponseMetadata"]["HTTPHeaders"].get("server", "an S3 server"))
+
     def write(self, key: str, data: Sequence[Buffer]) -> None:
         name, block = self._name(key), joined(data)
 

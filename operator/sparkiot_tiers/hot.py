@@ -86,6 +86,11 @@ class HotStore:
     def check(self) -> None:
         probe(self)
 
+    def describe(self) -> str:
+        """What serves, such as ``Redis 7.2.4``."""
+        found: Any = self._do(lambda owners: owners.client.info("server"))
+        return f"Redis {found.get('redis_version', '')}".strip()
+
     def write(self, key: str, data: Sequence[Buffer]) -> None:
         name, block = first_name(check_key(key)), joined(data)
         if len(block) >= self._part_bytes * MAX_PARTS:
