@@ -190,7 +190,7 @@ class Supervisor(Service):
             if channel is None:
                 return
             self._channel = channel
-            channel.send({"type": "target", "executors": self._keeper.desired.executors})
+            channel.send(_target(self._keeper.desired))
             for message in channel.messages():
                 try:
                     self._report.take(message, time.time())
@@ -229,7 +229,7 @@ class Supervisor(Service):
             log.info("wanted from now on: %s", allocation)
             channel = self._channel
             if channel is not None:
-                channel.send({"type": "target", "executors": allocation.executors})
+                channel.send(_target(allocation))
             self._wake.set()
 
     def observation(self, after: int) -> dict[str, Any]:
@@ -261,3 +261,8 @@ class Supervisor(Service):
     def stop(self, grace_seconds: float) -> None:
         self._stop_grace = grace_seconds
         self._wake.set()
+
+
+def _target(allocation: Allocation) -> dict[str, Any]:
+    """What the runner needs of an allocation: the rest is Spark's properties."""
+    return {"type": "target", **allocation.to_wire()}
