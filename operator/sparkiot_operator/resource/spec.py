@@ -239,9 +239,9 @@ class VolumeTier(Model):
         max_length=512,
         min_length=2,
         pattern="^/",
-        description="Absolute path on the nodes, mounted where it is into driver and executors; also the local directory "
-        "of executors that start with the tier Warm. On several nodes it must be a shared file system: a block may be "
-        "read on another node than it was written on.",
+        description="Absolute path on the nodes, mounted where it is into driver and executors; also the local "
+        "directory of executors that start with the tier Warm. On several nodes it must be a shared file system: a "
+        "block may be read on another node than it was written on.",
     )
     mount_path: str | None = Field(
         None,

@@ -1,6 +1,7 @@
 """From a resource's ``spec`` to the values that decisions know. Pure; what is wrong comes back as problems."""
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
@@ -28,6 +29,9 @@ LIVE_MEMORY_MIB = 2048
 """Of one executor at a job's start; one that runs out of it raises the job's floor."""
 LOCAL_TIERS = (Tier.WARM,)
 """What every live job has: its executors' own disks."""
+
+
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,5 +213,6 @@ def _problem(error: Mapping[str, Any]) -> SpecProblem:
 
 
 def _shown(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
+    """A value for a message; the credentials that a URL may hold are left out."""
+    text = "nothing" if value is None else _CREDENTIALS.sub("//…@", repr(value))
     return text if len(text) < 120 else text[:117] + "..."
