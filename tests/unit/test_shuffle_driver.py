@@ -15,6 +15,7 @@ from sparkiot_driver.shuffle.link import Wanted
 from sparkiot_driver.shuffle.lost import Lost, LostBlocks, found_in
 from sparkiot_driver.shuffle.reads import Merged, Readings, taken
 from sparkiot_driver.shuffle.requirements import MissingPackage, require
+from sparkiot_driver.shuffle.runtime import unusable
 from sparkiot_driver.shuffle.ship import pack
 from sparkiot_driver.shuffle.stores import NoTierWorks, Stores
 from sparkiot_tiers.errors import TierError, TierFull, TierUnavailable
@@ -187,7 +188,6 @@ def test_settings_come_from_a_variable_a_file_or_the_operator(tmp_path: Path) ->
 
 
 def test_what_is_not_configured_says_how(tmp_path: Path) -> None:
-    assert not settings.configured({})
     (tmp_path / "job.json").write_text('{"namespace": "iot", "uid": "u1"}')
     with pytest.raises(settings.ShuffleNotConfigured, match=r"spec\.shuffle\.tiers"):
         settings.load({"SPARKIOT_CONFIG": str(tmp_path)})
@@ -200,6 +200,20 @@ def test_a_package_that_is_missing_is_named() -> None:
     require(["json"])
     with pytest.raises(MissingPackage, match=r"needs no_such_package, .*`pip install no_such_package`"):
         require(["json", "no_such_package"])
+
+
+def test_a_program_may_ask_before_it_relies_on_the_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(settings.VARIABLE, raising=False)
+    monkeypatch.delenv("SPARKIOT_CONFIG", raising=False)
+    told = unusable()
+    assert told is not None
+    assert settings.VARIABLE in told
+    monkeypatch.setenv(settings.VARIABLE, json.dumps({"tiers": TIERS}))
+    assert unusable() is None
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    told = unusable()
+    assert told is not None
+    assert "pip install pyarrow" in told
 
 
 def test_executors_get_the_sources_of_both_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from sparkiot_driver.shuffle.batches import micro_batch, tiered
 from sparkiot_driver.shuffle.exchanges import aggregate, exchange
+from sparkiot_driver.shuffle.runtime import unusable
 from sparkiot_driver.shuffle.settings import ShuffleNotConfigured
 
-__all__ = ["ShuffleNotConfigured", "aggregate", "exchange", "micro_batch", "tiered"]
+__all__ = ["ShuffleNotConfigured", "aggregate", "exchange", "micro_batch", "tiered", "unusable"]

@@ -15,7 +15,14 @@ class MissingPackage(ImportError):  # noqa: N818 - it is an ImportError by its b
 
 def missing(names: Sequence[str] = BASE) -> list[str]:
     """Those that cannot be imported here."""
-    return [name for name in names if importlib.util.find_spec(name) is None]
+    return [name for name in names if not _is_there(name)]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # a module that somebody has blocked
+        return False
 
 
 def require(names: Sequence[str] = BASE) -> None:

@@ -14,9 +14,19 @@ from sparkiot_driver.shuffle import settings
 from sparkiot_driver.shuffle.cleaner import Cleaner
 from sparkiot_driver.shuffle.link import LINK
 from sparkiot_driver.shuffle.reads import Merged
-from sparkiot_driver.shuffle.requirements import require
+from sparkiot_driver.shuffle.requirements import MissingPackage, require
 from sparkiot_driver.shuffle.ship import ship
 from sparkiot_driver.shuffle.stores import open_stores
+
+
+def unusable() -> str | None:
+    """Why this program cannot use the tiered shuffle; None when it can. For programs that do with Spark's own then."""
+    try:
+        settings.load(os.environ)
+        require()
+    except (MissingPackage, settings.ShuffleNotConfigured) as error:
+        return str(error)
+    return None
 
 
 class Runtime:

@@ -52,15 +52,6 @@ def load(environ: Mapping[str, str]) -> Settings:
     )
 
 
-def configured(environ: Mapping[str, str]) -> bool:
-    """Whether the job has tiers. Raises ValueError and OSError as ``load`` does."""
-    try:
-        load(environ)
-    except ShuffleNotConfigured:
-        return False
-    return True
-
-
 def parse(document: Any, place: str) -> Settings:
     """place: where it stands, for messages. What is in ``tiers`` is read by who opens them. Raises ValueError."""
     if not isinstance(document, dict) or not isinstance(document.get("tiers"), list) or not document["tiers"]:
