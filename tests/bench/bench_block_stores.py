@@ -4,8 +4,8 @@ python tests/bench/bench_block_stores.py [FOLDER]
 
 The same bytes go through a store and through its bare client with the same concurrency, in turns; printed are medians
 and the ratio of store to client. The bar is 0.7 of the client for each. Servers run on this machine: Redis and SeaweedFS
-share its cores with the clients, so what a network or a real S3 adds is not in here. FOLDER is where the warm tier and
-SeaweedFS write; without it, a temporary one.
+share its cores with the clients; what a network or a real S3 adds is not in here. FOLDER is where the warm tier and
+SeaweedFS write; a temporary one without it.
 """
 
 import os
@@ -102,13 +102,15 @@ def against_client(store: BlockStore, bare: Bare) -> None:
     """Throughput of both, for each size of block. Each round writes blocks that were not there before."""
     for label, (size, count) in SIZES.items():
         data = os.urandom(size)
+        ours_of = partial(write_all, lambda key, block: store.write(key, [block]), data)
+        theirs_of = partial(write_all, bare.write, data)
         seconds: dict[tuple[str, str], list[float]] = {}
         for number in range(ROUNDS + 1):
             names = [f"bench-{number}-{block}" for block in range(count)]
             ranges = [Range(name, 0, size) for name in names]
             acts: list[tuple[str, str, Callable[[], Any]]] = [
-                ("write", "store", partial(write_all, lambda name: store.write(name, [data]), names)),
-                ("write", "client", partial(write_all, lambda name: bare.write(name, data), [f"x{n}" for n in names])),
+                ("write", "store", partial(ours_of, names)),
+                ("write", "client", partial(theirs_of, [f"x{name}" for name in names])),
                 ("read", "store", partial(store.read, ranges)),
                 ("read", "client", partial(bare.read, [f"x{n}" for n in names])),
             ]
@@ -128,9 +130,9 @@ def against_client(store: BlockStore, bare: Bare) -> None:
             )
 
 
-def write_all(write: Callable[[str], Any], names: Sequence[str]) -> None:
+def write_all(write: Callable[[str, Any], Any], data: bytes, names: Sequence[str]) -> None:
     for name in names:
-        write(name)
+        write(name, data)
 
 
 def latency(store: BlockStore, name: str) -> None:
@@ -158,7 +160,7 @@ def worth(stores: dict[str, BlockStore], raw_mb: float = 16.0) -> None:
             for number in range(ROUNDS + 1):
                 block = compress(rows, compression)
                 key = f"worth-{number}"
-                write_s = timed(lambda k=key, b=block: store.write(k, [b.data]))
+                write_s = timed(partial(store.write, key, [block.data]))
                 begun = time.perf_counter()
                 (data,) = store.read([Range(key, 0, len(block.data))])
                 read_s = time.perf_counter() - begun
