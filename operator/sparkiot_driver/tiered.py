@@ -1,6 +1,6 @@
-"""What the tiered shuffle did, over all starts of Spark in this process: newest batches, sums, tiers, temperature. Pure.
+"""What the tiered shuffle did, over all starts of Spark in this process: batches, sums, tiers, temperature. Pure.
 
-The runner sends one message a micro-batch (``shuffle/figures.py`` builds it); this is what the observation says of them.
+The runner sends one message a micro-batch, and this is what the observation says of them.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Needs pyarrow; runs in executors. Pure.
 
 from __future__ import annotations
 
-from typing import Iterator, List, NamedTuple, Sequence
+from typing import Iterator, NamedTuple, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +22,8 @@ class Block(NamedTuple):
 
     data: pa.Buffer
     first: int
-    ends: List[int]
+    ends: list[int]
+    schema: pa.Schema
     rows: int
     raw_bytes: int
 
@@ -42,7 +43,7 @@ def encode(batches: Sequence[pa.RecordBatch], partitions: int, compression: str)
     whole = rows.to_batches()[0]
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression=CODECS[compression], use_threads=False)  # a task has one core
-    ends: List[int] = []
+    ends: list[int] = []
     begin = 0
     with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
         writer.write_batch(whole.slice(0, 0))  # so that the schema is out, and segments begin after it
@@ -53,7 +54,7 @@ def encode(batches: Sequence[pa.RecordBatch], partitions: int, compression: str)
                 writer.write_batch(whole.slice(begin, count))
                 begin += count
             ends.append(sink.tell())
-    return Block(sink.getvalue(), first, ends, rows.num_rows, rows.nbytes)
+    return Block(sink.getvalue(), first, ends, rows.schema, rows.num_rows, rows.nbytes)
 
 
 def decode(segments: Sequence[object], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -64,6 +65,6 @@ def decode(segments: Sequence[object], schema: pa.Schema) -> Iterator[pa.RecordB
             yield pa.ipc.read_record_batch(pa.ipc.read_message(buffer), schema)
 
 
-def _counted(numbers: pa.Array) -> Sequence[List[int]]:
+def _counted(numbers: pa.Array) -> Sequence[list[int]]:
     counted = pc.value_counts(numbers)
     return counted.field("values").to_pylist(), counted.field("counts").to_pylist()
