@@ -290,7 +290,7 @@ class ArchiveS3Tier(S3Tier):
     storage_class: Literal["GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"] = Field(
         "GLACIER_IR",
         description="Storage class. Blocks of GLACIER and DEEP_ARCHIVE must be restored, which takes hours: a "
-        "micro-batch cannot read them and is computed again on another tier.",
+        "micro-batch cannot read them and is computed again on another tier, and tier: Auto does not choose them.",
     )
 
 

@@ -27,6 +27,8 @@ AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
 SIMULATED_MEMORY_MIB = 4096
 LIVE_MEMORY_MIB = 2048
 """Of one executor at a job's start; one that runs out of it raises the job's floor."""
+READ_AT_ONCE = "GLACIER_IR"
+"""The archive's storage class that needs no restore."""
 LOCAL_TIERS = (Tier.WARM,)
 """What every live job has: its executors' own disks."""
 
@@ -154,7 +156,9 @@ def _compressions(shuffle: Shuffle, *, live: bool) -> tuple[Compression, ...]:
 def _stated_tiers(shuffle: Shuffle) -> tuple[Tier, ...]:
     """What a live job can use: local disks, and the tiers whose server or volume it names."""
     stated = shuffle.tiers
-    found = {Tier.HOT: stated.hot, Tier.WARM: LOCAL_TIERS, Tier.COLD: stated.cold, Tier.ARCHIVE: stated.archive}
+    # What must be restored before it is read cannot serve a batch; only who names the tier gets it.
+    archive = stated.archive if stated.archive and stated.archive.s3.storage_class == READ_AT_ONCE else None
+    found = {Tier.HOT: stated.hot, Tier.WARM: LOCAL_TIERS, Tier.COLD: stated.cold, Tier.ARCHIVE: archive}
     return tuple(tier for tier, where in found.items() if where is not None)
 
 
