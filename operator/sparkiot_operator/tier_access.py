@@ -18,7 +18,8 @@ from sparkiot_tiers.errors import TierError
 from sparkiot_tiers.store import BlockStore
 
 from .errors import ApiError, ApiNotFoundError
-from .resource.spec import SecretKey, SparkIoTJobSpec
+from .resource.shuffle import SecretKey
+from .resource.spec import SparkIoTJobSpec
 from .spark.tiers import blocks_prefix, secret_keys, tier_configs
 
 LOGGER = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sparkiot_operator.resource.base import seconds
-from sparkiot_operator.resource.spec import S3Credentials, S3Tier, SecretKey, SecretSource, SparkIoTJobSpec
+from sparkiot_operator.resource.shuffle import S3Credentials, S3Tier, SecretKey, SecretSource
+from sparkiot_operator.resource.spec import SparkIoTJobSpec
 from sparkiot_policies.allocation import parse_memory
 from sparkiot_tiers.cold import Bucket
 from sparkiot_tiers.config import (
