@@ -33,6 +33,7 @@ class Report:
         self._queries = Queries()
         self._figures = ExecutorFigures()
         self._shuffle = TieredShuffle()
+        self._tier_checks: list[dict[str, Any]] = []
         self._figures_at: float | None = None
         self._heap_bytes: int | None = None
         self._context: dict[str, Any] = {}
@@ -127,6 +128,7 @@ class Report:
                 "desired": self.keeper.desired.to_wire(),
                 "applied": self.keeper.applied,
                 "shuffle": self._shuffle.to_wire(),
+                "tierChecks": self._tier_checks,
                 "runtime": {
                     "cpuSeconds": round(own_cpu + self._agent_cpu_before + self._agent_cpu, 3),
                     "rssBytes": rss_bytes,
@@ -194,6 +196,11 @@ class Report:
         self._shuffle.take(message)
         if self._shuffle.newest is not None:
             self.keeper.shuffled(*self._shuffle.newest)
+
+    def checked(self, tiers: list[dict[str, Any]]) -> None:
+        """Take in what a check of the shuffle tiers found, as the observation has it."""
+        with self.lock:
+            self._tier_checks = tiers
 
     def _settle(self) -> None:
         self.keeper.settle(

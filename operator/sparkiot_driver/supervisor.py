@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sparkiot_driver import exposition, failure, kubeapi, properties, usage
+from sparkiot_driver import exposition, failure, kubeapi, properties, tier_watch, usage
 from sparkiot_driver.allocation import Allocation, InvalidAllocationError
 from sparkiot_driver.channel import Channel, Listener
 from sparkiot_driver.child import Child, NoSparkError, environment
@@ -76,6 +76,8 @@ class Supervisor(Service):
         self._read_api()
         for target, args in ((endpoint.serve_forever, ()), (self._serve_runner, (listener,)), (self._fall_back, ())):
             threading.Thread(target=target, args=args, daemon=True).start()
+        if self._config.job.has_shuffle:
+            tier_watch.watch(self._config.job_file, self._report.checked)
         try:
             while self._stop_grace is None:
                 self._one_start()

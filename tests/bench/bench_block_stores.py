@@ -3,9 +3,9 @@
 python tests/bench/bench_block_stores.py [FOLDER]
 
 The same bytes go through a store and through its bare client with the same concurrency, in turns; printed are medians
-and the ratio of store to client. The bar is 0.7 of the client for each. Servers run on this machine: Redis and SeaweedFS
-share its cores with the clients; what a network or a real S3 adds is not in here. FOLDER is where the warm tier and
-SeaweedFS write; a temporary one without it.
+and the ratio of store to client. The bar is 0.7 of the client for each. Servers run on this machine: Redis and
+SeaweedFS share its cores with the clients; what a network or a real S3 adds is not in here. FOLDER is where the warm
+tier and SeaweedFS write; a temporary one without it.
 """
 
 import os
@@ -123,9 +123,9 @@ def against_client(store: BlockStore, bare: Bare) -> None:
         for direction in ("write", "read"):
             ours, theirs = seconds[direction, "store"], seconds[direction, "client"]
             ratio = statistics.median(theirs) / statistics.median(ours)
-            speeds = [size * count / 1e6 / statistics.median(values) for values in (ours, theirs)]
+            mine, its = (size * count / 1e6 / statistics.median(values) for values in (ours, theirs))
             print(
-                f"  {count:3} blocks of {label:>7}, {direction:5}: {speeds[0]:6.0f} MB/s, client {speeds[1]:6.0f} MB/s, "
+                f"  {count:3} blocks of {label:>7}, {direction:5}: {mine:6.0f} MB/s, client {its:6.0f} MB/s, "
                 f"ratio {ratio:.2f}" + ("" if ratio >= BAR else f"  BELOW THE BAR of {BAR}")
             )
 

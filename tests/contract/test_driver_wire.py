@@ -30,6 +30,7 @@ from sparkiot_operator.spark.report import (
     ShuffleReport,
     ShuffleTierReport,
     ShuffleTotalsReport,
+    TierCheckReport,
     TierDownReport,
     TierFailureReport,
     TotalsReport,
@@ -156,6 +157,7 @@ def busy_report() -> Report:
     }
     source.take(message, 995.0)
     source.take(shuffle_batch(), 995.5)
+    source.checked([{"tier": "Cold", "reason": "TierDenied", "message": "s3://b/ refuses", "time": 990.0}])
     return source
 
 
@@ -224,6 +226,13 @@ def test_the_operator_reads_what_the_tiered_shuffle_did() -> None:
     assert (hot.stored_bytes, hot.failures) == (0, {"TierUnavailable": 1})
     assert (warm.stored_bytes, warm.read_seconds, warm.failures) == (1000, 0.5, {})
     assert [(down.tier, down.since, down.retry_at) for down in found.down] == [("Hot", 994.0, 999.0)]
+    (checked,) = DriverReport.model_validate(told(busy_report())).tier_checks
+    assert (checked.tier, checked.reason, checked.message, checked.time) == (
+        "Cold",
+        "TierDenied",
+        "s3://b/ refuses",
+        990.0,
+    )
     assert found.temperature == 0.5  # half of it was read again, and so says the prior
 
 
@@ -240,6 +249,7 @@ def test_the_operator_knows_every_name_that_the_runtime_says() -> None:
         (said["batches"][0], BatchReport),
         (said["desired"], WireAllocation),
         (said["runtime"], RuntimeReport),
+        (said["tierChecks"][0], TierCheckReport),
         (said["shuffle"], ShuffleReport),
         (said["shuffle"]["batches"][0], ShuffleBatchReport),
         (said["shuffle"]["batches"][0]["failures"][0], TierFailureReport),

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from support_spark import driver_request, live_spec
 
-from sparkiot_operator.resource.translate import InvalidSpecError
+from sparkiot_operator.resource.translate import InvalidSpecError, to_job
 from sparkiot_operator.spark.manifests import build_objects
 from sparkiot_operator.spark.restart_fields import changed_fields, restart_fields
 from sparkiot_operator.spark.tiers import blocks_prefix, secret_keys, tier_configs, tiers_document
+from sparkiot_policies.allocation import Tier
 from sparkiot_tiers.cold import Bucket
 from sparkiot_tiers.config import ArchiveConfig, ColdConfig, HotConfig, S3Secrets, Secret, WarmConfig, parse
 
@@ -111,12 +112,12 @@ S3 = {"bucket": "shuffle"}
         ({"warm": {"volume": {}}}, "warm.volume", "exactly one of hostPath and mountPath"),
         ({"warm": {"volume": {"hostPath": "/a", "mountPath": "/b"}}}, "warm.volume", "exactly one of"),
         ({"warm": {"volume": {"hostPath": "mnt/nvme"}}}, "warm.volume.hostPath", "'^/'"),
-        ({"hot": {"redis": {"url": "redis://:hunter2@host"}}}, "hot.redis.url", "no such field"),
+        ({"hot": {"redis": {"url": "redis://:hunter2@host"}}}, "hot.redis.url", "Extra inputs"),
         ({"cold": {"s3": {"bucket": "Shuffle"}}}, "cold.s3.bucket", "pattern"),
         ({"cold": {"s3": {**S3, "prefix": "jobs"}}}, "cold.s3.prefix", "pattern"),
         ({"cold": {"s3": {**S3, "endpoint": "http://id:hunter2@s3"}}}, "cold.s3.endpoint", "pattern"),
         ({"cold": {"s3": {**S3, "credentialsFrom": {"accessKeyId": secret("s", "k")}}}}, "secretAccessKey", "required"),
-        ({"cold": {"s3": {**S3, "storageClass": "GLACIER"}}}, "cold.s3.storageClass", "no such field"),
+        ({"cold": {"s3": {**S3, "storageClass": "GLACIER"}}}, "cold.s3.storageClass", "Extra inputs"),
         ({"archive": {"s3": {**S3, "storageClass": "STANDARD"}}}, "archive.s3.storageClass", "'GLACIER_IR'"),
     ],
 )
@@ -125,3 +126,14 @@ def test_what_is_no_tier_is_refused_and_named(tiers: Json, field: str, said: str
         live_spec(shuffle={"tiers": tiers})
     assert any(field in p.field and said in p.message for p in caught.value.problems), caught.value
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("storage_class", "chosen"), [("GLACIER_IR", True), ("GLACIER", False), ("DEEP_ARCHIVE", False)]
+)
+def test_auto_never_chooses_what_must_be_restored(storage_class: str, chosen: bool) -> None:
+    stated = {"archive": {"s3": {**S3, "storageClass": storage_class}}}
+    limits = to_job("iot/city", live_spec(shuffle={"tiers": stated}), live=True).limits
+    assert (Tier.ARCHIVE in limits.tiers) is chosen
+    named = to_job("iot/city", live_spec(shuffle={"tier": "Archive", "tiers": stated}), live=True).limits
+    assert named.tiers == (Tier.ARCHIVE,)

@@ -28,7 +28,7 @@ from sparkiot_tiers.warm import WarmStore
 
 Result = TypeVar("Result")
 
-NEEDED = ("pyarrow", "redis", "boto3")
+NEEDED = ("pyarrow",)
 PREFIX = "sparkiot-calibrate"
 REPEATS = 5
 SEED = 1

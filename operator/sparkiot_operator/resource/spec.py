@@ -239,9 +239,9 @@ class VolumeTier(Model):
         max_length=512,
         min_length=2,
         pattern="^/",
-        description="Absolute path on the nodes, mounted where it is into driver and executors; also the local directory "
-        "of executors that start with the tier Warm. On several nodes it must be a shared file system: a block may be "
-        "read on another node than it was written on.",
+        description="Absolute path on the nodes, mounted where it is into driver and executors; also the local "
+        "directory of executors that start with the tier Warm. On several nodes it must be a shared file system: a "
+        "block may be read on another node than it was written on.",
     )
     mount_path: str | None = Field(
         None,
@@ -290,7 +290,7 @@ class ArchiveS3Tier(S3Tier):
     storage_class: Literal["GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"] = Field(
         "GLACIER_IR",
         description="Storage class. Blocks of GLACIER and DEEP_ARCHIVE must be restored, which takes hours: a "
-        "micro-batch cannot read them and is computed again on another tier.",
+        "micro-batch cannot read them and is computed again on another tier, and tier: Auto does not choose them.",
     )
 
 

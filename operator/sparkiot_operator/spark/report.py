@@ -151,6 +151,15 @@ class TierDownReport(TierFailureReport):
     retry_at: float | None = None
 
 
+class TierCheckReport(_Wire):
+    """What a check of a tier found from within the driver's pod. reason, message: None when the tier works."""
+
+    tier: str
+    reason: str | None = None
+    message: str | None = None
+    time: float | None = None
+
+
 class ShuffleBatchReport(_Wire):
     """A micro-batch that went through the tiered shuffle.
 
@@ -224,7 +233,7 @@ class DriverReport(_Wire):
 
     incarnation: of its supervisor process; totals and seq begin anew with another. figures_at: when the executors'
     figures were read from Spark, None before the first time since its start. shuffle: None where the job's program does
-    not use the tiered shuffle.
+    not use the tiered shuffle. tier_checks: empty until the stated tiers were checked.
     """
 
     time: float
@@ -245,6 +254,7 @@ class DriverReport(_Wire):
     desired: WireAllocation | None = None
     applied: AppliedReport | None = None
     shuffle: ShuffleReport | None = None
+    tier_checks: tuple[TierCheckReport, ...] = ()
     runtime: RuntimeReport | None = None
 
     @property

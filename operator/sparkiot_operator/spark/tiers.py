@@ -4,7 +4,7 @@ No secret passes through here: the document names environment variables, and Kub
 secrets, in the driver and, through Spark's own properties, in the executors.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from sparkiot_operator.resource.base import seconds
@@ -79,7 +79,7 @@ def driver_environment(spec: SparkIoTJobSpec) -> list[dict[str, Any]]:
     ]
 
 
-def executor_environment(spec: SparkIoTJobSpec) -> Mapping[str, str]:
+def executor_environment(spec: SparkIoTJobSpec) -> dict[str, str]:
     """Spark properties that give executors the same variables."""
     return {f"{_EXECUTOR_VARIABLE}{env}": f"{key.name}:{key.key}" for env, key in secret_keys(spec).items()}
 
