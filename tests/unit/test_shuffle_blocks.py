@@ -91,4 +91,12 @@ def test_compression_makes_repetitive_rows_smaller_and_a_block_is_a_plain_arrow_
     plain, small = (encode(table.to_batches(), 2, codec) for codec in ("None", compression))
     assert small.data.size < plain.data.size / 10
     assert plain.raw_bytes == small.raw_bytes == 80_000
+    assert plain.data.size < 82_000
     assert pa.ipc.open_stream(small.data).read_all().num_rows == 10_000
+
+
+def test_a_block_is_hardly_larger_than_its_rows() -> None:
+    texts = [f"device-{number}" for number in range(5_000)]
+    table = pa.table({"device": texts, "partition": pa.array([number % 3 for number in range(5_000)], pa.int32())})
+    block = encode(table.to_batches(), 3, "None")
+    assert block.raw_bytes < block.data.size < block.raw_bytes + 3_000

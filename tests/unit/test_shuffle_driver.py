@@ -17,7 +17,7 @@ from sparkiot_driver.shuffle.reads import Merged, Readings, taken
 from sparkiot_driver.shuffle.requirements import MissingPackage, require
 from sparkiot_driver.shuffle.runtime import unusable
 from sparkiot_driver.shuffle.ship import pack
-from sparkiot_driver.shuffle.stores import NoTierWorks, Stores
+from sparkiot_driver.shuffle.stores import NoTierWorks, Stores, open_stores
 from sparkiot_tiers.errors import TierError, TierFull, TierUnavailable
 from sparkiot_tiers.store import BlockInfo, Buffer, Range
 
@@ -131,6 +131,24 @@ def test_a_block_goes_to_the_next_tier_and_later_ones_do_not_try_the_first_again
     bench.warm.broken, bench.cold.broken = TierUnavailable("Warm", "w"), TierUnavailable("Cold", "c")
     with pytest.raises(NoTierWorks, match=r"Warm: TierUnavailable: w; Cold: .*; Hot: TierFull: no room"):
         bench.stores.write(["Hot", "Warm", "Cold"], "c", [b"4"])
+
+
+def test_a_tier_that_cannot_be_opened_is_one_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    document = {
+        "tiers": [
+            {"tier": "Hot", "url": {"env": "NO_SUCH_SECRET"}},
+            {"tier": "Warm", "path": str(tmp_path)},
+            {"tier": "Cold", "bucket": "shuffle"},
+        ]
+    }
+    stores = open_stores(document)
+    assert open_stores(document) is stores
+    tier, failures = stores.write(stores.order("Cold"), "a", [b"1"])
+    assert (tier, [failure.reason for failure in failures]) == ("Warm", ["MissingPackage"])
+    assert "pip install boto3" in failures[0].message
+    tier, failures = stores.write(["Hot", "Warm"], "b", [b"1"])
+    assert (tier, [failure.reason for failure in failures]) == ("Warm", ["TierDenied"])
 
 
 def test_blocks_go_with_their_batch_and_those_of_dead_runs_at_the_start() -> None:

@@ -34,27 +34,26 @@ def encode(batches: Sequence[pa.RecordBatch], partitions: int, compression: str)
     The order of rows within a partition is kept.
     """
     table = pa.Table.from_batches(batches).combine_chunks()
-    numbers = table.column(table.num_columns - 1).combine_chunks()
-    numbers = numbers.chunk(0) if isinstance(numbers, pa.ChunkedArray) else numbers
-    rows = table.remove_column(table.num_columns - 1)
-    order = pc.array_sort_indices(numbers)
-    counts = dict(zip(*_counted(numbers)))
-    rows = rows.take(order).combine_chunks()
-    whole = rows.to_batches()[0]
-    sink = pa.BufferOutputStream()
+    numbers = table.column(table.num_columns - 1).chunk(0)
+    table = table.remove_column(table.num_columns - 1)
+    rows = table.take(pc.array_sort_indices(numbers)).combine_chunks().to_batches()[0]
+    segments = _segments(rows, numbers, partitions)
     options = pa.ipc.IpcWriteOptions(compression=CODECS[compression], use_threads=False)  # a task has one core
+    buffer = None
+    if compression == "None":  # a stream that grows as it is written is copied time and again
+        buffer = pa.allocate_buffer(_size(segments, rows.schema))
+    sink = pa.BufferOutputStream() if buffer is None else pa.FixedSizeBufferWriter(buffer)
     ends: list[int] = []
-    begin = 0
     with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
-        writer.write_batch(whole.slice(0, 0))  # so that the schema is out, and segments begin after it
+        writer.write_batch(_empty(rows.schema))  # so that the schema is out, and segments begin after it
         first = sink.tell()
-        for partition in range(partitions):
-            count = counts.get(partition, 0)
-            if count:
-                writer.write_batch(whole.slice(begin, count))
-                begin += count
+        for segment in segments:
+            if segment.num_rows:
+                writer.write_batch(segment)
             ends.append(sink.tell())
-    return Block(sink.getvalue(), first, ends, rows.schema, rows.num_rows, rows.nbytes)
+    size = sink.tell()
+    data = sink.getvalue() if buffer is None else buffer.slice(0, size)
+    return Block(data, first, ends, rows.schema, rows.num_rows, table.nbytes)
 
 
 def decode(segments: Sequence[object], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -65,6 +64,23 @@ def decode(segments: Sequence[object], schema: pa.Schema) -> Iterator[pa.RecordB
             yield pa.ipc.read_record_batch(pa.ipc.read_message(buffer), schema)
 
 
-def _counted(numbers: pa.Array) -> Sequence[list[int]]:
+def _segments(rows: pa.RecordBatch, numbers: pa.Array, partitions: int) -> list[pa.RecordBatch]:
+    """The rows of each partition, which lie one after another; ``numbers`` are theirs in any order."""
     counted = pc.value_counts(numbers)
-    return counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+    counts = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist()))
+    segments, begin = [], 0
+    for partition in range(partitions):
+        segments.append(rows.slice(begin, counts.get(partition, 0)))
+        begin += counts.get(partition, 0)
+    return segments
+
+
+def _size(segments: Sequence[pa.RecordBatch], schema: pa.Schema) -> int:
+    """Bytes that a stream of them takes without compression, the empty batch before them and its end included."""
+    batches = sum(pa.ipc.get_record_batch_size(segment) for segment in segments)
+    return int(batches + pa.ipc.get_record_batch_size(_empty(schema)) + schema.serialize().size + 64)
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    """A slice of no rows would do, but for what Arrow writes of it: offsets of all the rows that it was cut from."""
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)

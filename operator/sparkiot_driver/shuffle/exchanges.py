@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from pyspark.sql import DataFrame, functions
+from pyspark.sql import DataFrame, Row, functions
 
 from sparkiot_driver.shuffle import plan
 from sparkiot_driver.shuffle.batches import current
+from sparkiot_driver.shuffle.requirements import MissingPackage
 
 BLOCK_BYTES = 64 << 20
 """Raw size of the blocks that map tasks write."""
@@ -20,7 +21,8 @@ def exchange(frame: DataFrame, keys: Sequence[str], partitions: int | None = Non
     are written before this returns, and read with each action on the result, until the batch is over. An executor that
     is lost after the writing takes no block with it.
 
-    keys: names of columns of the frame, none of floating point. partitions: spark.sql.shuffle.partitions by default.
+    keys: names of columns, none of floating point or with a collation. partitions: by default what
+    spark.sql.shuffle.partitions says.
     Raises RuntimeError outside of a batch, CannotCut, ValueError for a key that is no column.
     """
     count = partitions or _default_partitions(frame)
@@ -30,7 +32,7 @@ def exchange(frame: DataFrame, keys: Sequence[str], partitions: int | None = Non
             raise ValueError(
                 f"key {key!r} is {'twice' if key in names else 'not'} among the columns {', '.join(names)}"
             )
-        plan.refuse_floats(frame.schema[key].dataType.json(), key)
+        plan.refuse_type(frame.schema[key].dataType.json(), key)
     if not keys:
         raise ValueError("an exchange needs at least one key")
     places = [names.index(key) for key in keys]
@@ -63,7 +65,7 @@ def _through(frame: DataFrame, keys: Sequence[int], partitions: int) -> DataFram
     prefix = batch.new_exchange()
     number = functions.pmod(functions.hash(*(f"c{i}" for i in keys)), functions.lit(partitions))
     task = MapTask(runtime.settings.tiers, batch.order, batch.wanted.compression, partitions, prefix, BLOCK_BYTES)
-    statuses = frame.select("*", number.alias("partition")).mapInArrow(task.run, STATUS_DDL).collect()
+    statuses = _collected(frame.select("*", number.alias("partition")).mapInArrow(task.run, STATUS_DDL))
     batch.wrote(statuses)
     schema = bytes(statuses[0].schema) if statuses else None
     written = [Written(row.tier, row.key, row.bounds) for row in statuses]
@@ -71,6 +73,17 @@ def _through(frame: DataFrame, keys: Sequence[int], partitions: int) -> DataFram
     index = batch.keep(spark.sparkContext.broadcast((schema, written)))
     reduce = ReduceTask(runtime.settings.tiers, index, runtime.reads, prefix)
     return spark.range(0, partitions, 1, partitions).mapInArrow(reduce.run, frame.schema)
+
+
+def _collected(frame: DataFrame) -> list[Row]:
+    try:
+        return list(frame.collect())
+    except Exception as error:
+        if "No module named 'pyarrow'" in str(error):
+            raise MissingPackage(
+                "the executors' image lacks pyarrow: add `pip install pyarrow pandas` to it"
+            ) from error
+        raise
 
 
 def _default_partitions(frame: DataFrame) -> int:

@@ -42,7 +42,7 @@ class Cut:
             raise CannotCut(f"Spark plans {name} below the aggregation, which cannot be cut there")
         self.keys = [self._part.output().apply(i) for i in range(self._whole.groupingExpressions().size())]
         for key in self.keys:
-            refuse_floats(key.dataType().json(), key.name())
+            refuse_type(key.dataType().json(), key.name())
 
     def partial(self) -> DataFrame:
         """What each task computes of its own rows: the keys, then Spark's own buffers of the aggregates."""
@@ -71,10 +71,15 @@ def named(frame: DataFrame) -> DataFrame:
     return frame.toDF(*(f"c{i}" for i in range(len(frame.columns))))
 
 
-def refuse_floats(data_type: str, column: str) -> None:
-    """Raises CannotCut for a key of floating point: Spark makes -0.0 and NaN equal first, and then shuffles by that."""
+def refuse_type(data_type: str, column: str) -> None:
+    """Raises CannotCut for a key, of that type in JSON, that Spark does not hash as it is when it shuffles by it.
+
+    Of floating point, it makes -0.0 and NaN equal first; of text with a collation, what the collation calls equal.
+    """
     if '"double"' in data_type or '"float"' in data_type:
         raise CannotCut(f"key {column} is of floating point: round it and cast it to a decimal or a whole number")
+    if "collat" in data_type:
+        raise CannotCut(f"key {column} is text with a collation: group by its lower case, or by a key of its own")
 
 
 def _modes(aggregate: Any) -> set[str]:

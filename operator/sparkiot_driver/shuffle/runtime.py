@@ -33,7 +33,7 @@ class Runtime:
     """Made once a SparkContext; its batches are numbered over all queries."""
 
     def __init__(self, context: Any) -> None:
-        """Raises MissingPackage, ShuffleNotConfigured, ValueError, OSError, TierError."""
+        """Raises MissingPackage, ShuffleNotConfigured, ValueError, OSError."""
         require()
         self.settings = settings.load(os.environ)
         self.stores = open_stores(self.settings.tiers)

@@ -7,8 +7,9 @@ import threading
 import time
 from typing import Any, Callable, Collection, Mapping, NamedTuple, Sequence
 
-from sparkiot_driver.shuffle.requirements import require
-from sparkiot_tiers.config import open_store, parse
+from sparkiot_driver.shuffle.broken import BrokenStore
+from sparkiot_driver.shuffle.requirements import MissingPackage, require
+from sparkiot_tiers.config import TierConfig, open_store, parse
 from sparkiot_tiers.errors import TierError
 from sparkiot_tiers.failover import ORDER, Failover, Failure
 from sparkiot_tiers.store import BlockStore
@@ -115,11 +116,19 @@ _opening = threading.Lock()
 
 
 def open_stores(document: Mapping[str, Any]) -> Stores:
-    """The tiers of a document, once a process. Raises MissingPackage, InvalidTiers, TierError."""
+    """The tiers of a document, once a process. Raises InvalidTiers."""
     text = json.dumps(document, sort_keys=True)
     with _opening:
         if text not in _opened:
-            configs = parse(document)
-            require(sorted({CLIENTS[c.tier] for c in configs if c.tier in CLIENTS}))
-            _opened[text] = Stores({c.tier: open_store(c) for c in configs})
+            _opened[text] = Stores({config.tier: _open(config) for config in parse(document)})
         return _opened[text]
+
+
+def _open(config: TierConfig) -> BlockStore:
+    try:
+        require([CLIENTS[config.tier]] if config.tier in CLIENTS else [])
+        return open_store(config)
+    except MissingPackage as error:
+        return BrokenStore(ReportedError(config.tier, "MissingPackage", str(error)))
+    except TierError as error:
+        return BrokenStore(error)
