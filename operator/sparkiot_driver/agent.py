@@ -14,6 +14,7 @@ from sparkiot_driver import executors as planning
 from sparkiot_driver.channel import Channel
 from sparkiot_driver.figures import spill_of_stages
 from sparkiot_driver.sessions import Sessions, hold_waiters
+from sparkiot_driver.shuffle.link import LINK, Wanted
 from sparkiot_driver.spark_control import SparkControl, batch_runs, checkpoint, trigger_seconds
 
 TICK_SECONDS = 1.0
@@ -52,6 +53,7 @@ class Agent:
         self._thread_cpu: dict[int, float] = {}
 
     def start(self) -> None:
+        LINK.report = self._channel.send
         self._sessions.watch()
         hold_waiters(self.stopping)
         for target in (self._read, self._run):
@@ -66,6 +68,7 @@ class Agent:
         for message in self._channel.messages():
             if message["type"] == "target":
                 self._wanted = message["executors"]
+                LINK.wanted = Wanted(message["tier"], message["compression"])
             elif message["type"] == "stop":
                 self._grace = message["graceSeconds"]
                 self.stopping.set()
@@ -206,6 +209,8 @@ class Agent:
             time.sleep(0.02)
         for thread in stops:
             thread.join(max(deadline - time.time(), 0) + SPARK_STOP_SECONDS)
+        for end in LINK.at_end:
+            _safely(end)
         self._channel.send({"type": "queriesStopped", "time": time.time(), "idle": idle})
         if self._control is not None:
             last = threading.Thread(target=_safely, args=(self._control.stop,), daemon=True)

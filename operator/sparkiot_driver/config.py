@@ -26,6 +26,8 @@ class Job(NamedTuple):
     api_path: str
     port: int
     executor_labels: str
+    has_shuffle: bool
+    """Whether it states tiers of the tiered shuffle."""
     tiers: dict[str, Properties]
     compressions: dict[str, Properties]
     overhead_factor: float
@@ -43,6 +45,7 @@ class Config(NamedTuple):
     pod_name: str
     work: Path
     executor_template: str
+    job_file: Path
     termination_log: str | None
     boundary_seconds: float
     """How long a stop waits for the end of the batch that runs."""
@@ -74,6 +77,7 @@ def load(environ: Mapping[str, str]) -> Config:
         pod_name=_need(environ, "POD_NAME"),
         work=work,
         executor_template=str(folder / "executor-template.json"),
+        job_file=folder / "job.json",
         termination_log=environ.get("SPARKIOT_TERMINATION_LOG"),
         boundary_seconds=_seconds(environ, "SPARKIOT_BOUNDARY_SECONDS", 30.0),
     )
@@ -97,6 +101,7 @@ def _job(file: Path) -> Job:
             api_path=api,
             port=int(content.get("port", DEFAULT_PORT)),
             executor_labels=content["executorLabels"],
+            has_shuffle="shuffle" in content,
             tiers=content.get("tiers", {}),
             compressions=content.get("compressions", {}),
             overhead_factor=float(content["memoryOverheadFactor"]),

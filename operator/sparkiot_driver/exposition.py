@@ -21,6 +21,20 @@ _TOTALS = (
     ("executorsLost", "executors_lost_total", "Executors that went without being told to."),
     ("executorsOutOfMemory", "executors_out_of_memory_total", "Executors that ended for lack of memory."),
 )
+_SHUFFLE = (
+    ("batches", "tiered_batches_total", "Micro-batches that went through the tiered shuffle."),
+    ("retriedBatches", "tiered_retries_total", "Repetitions of batches whose blocks could not be read."),
+    ("rows", "tiered_rows_total", "Rows that the tiered shuffle wrote."),
+    ("rereadBytes", "tiered_reread_bytes_total", "Bytes of segments that were read more than once, counted once."),
+)
+_TIER = (
+    ("blocks", "tier_blocks_total", "Blocks written to a tier."),
+    ("rawBytes", "tier_raw_bytes_total", "Bytes of rows in blocks of a tier, before compression."),
+    ("storedBytes", "tier_stored_bytes_total", "Bytes of blocks written to a tier."),
+    ("readBytes", "tier_read_bytes_total", "Bytes read from a tier."),
+    ("writeSeconds", "tier_write_seconds_total", "Seconds that tasks wrote to a tier."),
+    ("readSeconds", "tier_read_seconds_total", "Seconds that tasks read from a tier."),
+)
 _QUERY = (
     ("inputRowsPerSecond", "query_input_rows_per_second", "Rows that arrive a second, by the newest batch."),
     ("processedRowsPerSecond", "query_processed_rows_per_second", "Rows processed a second, by the newest batch."),
@@ -62,11 +76,38 @@ def render(observation: JSON) -> str:
         ("runtime_resident_memory_bytes", "Memory of this runtime.", observation["runtime"]["rssBytes"]),
     ):
         _family(out, name, "gauge", text, [({}, value)])
+    if observation["shuffle"] is not None:
+        _shuffle(out, observation["shuffle"])
     cpu = observation["runtime"]["cpuSeconds"]
     _family(out, "runtime_cpu_seconds_total", "counter", "Processor time of this runtime.", [({}, cpu)])
     version = {"spark_version": observation["sparkVersion"] or "", "state": observation["state"]}
     _family(out, "info", "gauge", "The driver's state and its Spark.", [(version, 1)])
     return "".join(out)
+
+
+def _shuffle(out: list[str], shuffle: JSON) -> None:
+    """Of the tiered shuffle: sums, the newest batch, each tier."""
+    for key, name, text in _SHUFFLE:
+        _family(out, name, "counter", text, [({}, shuffle["totals"][key])])
+    for key, name, text in _TIER:
+        _family(out, name, "counter", text, [({"tier": tier["tier"]}, tier[key]) for tier in shuffle["tiers"]])
+    failures = [
+        ({"tier": tier["tier"], "reason": reason}, count)
+        for tier in shuffle["tiers"]
+        for reason, count in tier["failures"].items()
+    ]
+    _family(out, "tier_failures_total", "counter", "Micro-batches in which a tier failed, by reason.", failures)
+    down = {tier["tier"] for tier in shuffle["down"]}
+    works = [({"tier": tier["tier"]}, float(tier["tier"] not in down)) for tier in shuffle["tiers"]]
+    _family(out, "tier_working", "gauge", "Whether a tier is used, or left alone until its next trial.", works)
+    newest = shuffle["batches"][-1]
+    labels = {key: newest[key] for key in ("tier", "compression")}
+    _family(out, "tiered_batch", "gauge", "1; tier and compression of the newest batch.", [(labels, 1)])
+    for name, text, value in (
+        ("tiered_batch_ratio", "Stored by raw bytes of the newest batch.", newest["ratio"]),
+        ("data_temperature", "Probability that shuffled data is read again.", shuffle["temperature"]),
+    ):
+        _family(out, name, "gauge", text, [({}, value)])
 
 
 def _family(out: list[str], name: str, kind: str, text: str, samples: Iterable[Sample]) -> None:

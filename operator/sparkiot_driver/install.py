@@ -1,6 +1,7 @@
 """Put this package where a Spark driver's Python finds it: ``python -m sparkiot_driver.install /opt/sparkiot``.
 
-The init container runs it from the operator's image, so that any stock Spark image can run the runtime.
+The init container runs it from the operator's image, so that any stock Spark image can run the runtime. The shuffle
+tiers go with it: executors import them as well, from the path that the driver's properties give them.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ import sys
 import tempfile
 from pathlib import Path
 
-PACKAGE = "sparkiot_driver"
+import sparkiot_tiers
+
+PACKAGES = (Path(__file__).resolve().parent, Path(sparkiot_tiers.__file__).resolve().parent)
 
 
-def install(target: Path) -> Path:
-    """Copy this package to ``target/sparkiot_driver`` and return that path.
+def install(target: Path) -> None:
+    """Copy the runtime's packages into ``target``, each under its own name.
 
     Idempotent: the same content is left alone. A new content appears at once, never half of it: it is copied beside
     its place and renamed. Raises OSError when the target cannot be written.
     """
-    source = Path(__file__).resolve().parent
-    place = target / PACKAGE
-    if _content(place) == _content(source):
-        return place
     target.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="." + PACKAGE + "-", dir=str(target)))
+    for source in PACKAGES:
+        _install(source, target)
+
+
+def _install(source: Path, target: Path) -> None:
+    place = target / source.name
+    if _content(place) == _content(source):
+        return
+    scratch = Path(tempfile.mkdtemp(prefix=f".{source.name}-", dir=str(target)))
     try:
         fresh = scratch / "fresh"
         for path, content in _content(source).items():
@@ -36,7 +43,6 @@ def install(target: Path) -> Path:
         fresh.rename(place)
     finally:
         shutil.rmtree(str(scratch), ignore_errors=True)
-    return place
 
 
 def _content(package: Path) -> dict[str, bytes]:

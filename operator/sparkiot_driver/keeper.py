@@ -14,8 +14,8 @@ class StaleAllocationError(Exception):
 class Keeper:
     """Keeps the newest allocation; executors change in a running Spark, memory at a restart only.
 
-    Tier and compression are taken over at Spark's next start and do not cause one: until the tiered shuffle applies
-    them to a running Spark, ``applied`` shows those of the last start.
+    Tier and compression never cause a restart. The tiered shuffle takes them over at the next micro-batch, and
+    ``applied`` shows those of its newest batch; before one, and in a job that does not use it, those of the last start.
     """
 
     def __init__(self, first: Allocation, now: float) -> None:
@@ -23,6 +23,7 @@ class Keeper:
         self.desired_at = now
         self.started = first
         self.applied: dict[str, Any] | None = None
+        self._shuffled: tuple[str, str] | None = None
         self._restarted = False
 
     def propose(self, allocation: Allocation, now: float) -> bool:
@@ -48,6 +49,12 @@ class Keeper:
         self.started = self.desired
         return self.started
 
+    def shuffled(self, tier: str, compression: str) -> None:
+        """A batch of the tiered shuffle was written to that tier with that compression."""
+        self._shuffled = (tier, compression)
+        if self.applied is not None:
+            self.applied = {**self.applied, "tier": tier, "compression": compression}
+
     def settle(
         self, *, staying: int, leaving: int, now: float, startup: float | None, restart_cost: float | None
     ) -> None:
@@ -69,12 +76,13 @@ class Keeper:
             cost = startup
         elif staying == before:
             cost = 0.0
+        tier, compression = self._shuffled or (self.started.tier, self.started.compression)
         self.applied = {
             "generation": self.desired.generation,
             "executors": staying,
             "memoryMiB": self.started.memory_mib,
-            "tier": self.started.tier,
-            "compression": self.started.compression,
+            "tier": tier,
+            "compression": compression,
             "time": now,
             "costSeconds": None if cost is None else round(cost, 3),
         }

@@ -11,6 +11,7 @@ from sparkiot_driver.executors import Executor
 from sparkiot_driver.figures import ExecutorFigures
 from sparkiot_driver.keeper import Keeper
 from sparkiot_driver.queries import Queries
+from sparkiot_driver.tiered import TieredShuffle
 
 Message = Mapping[str, Any]
 
@@ -31,6 +32,8 @@ class Report:
         self._now = 0.0  # the time of the message that is being taken in
         self._queries = Queries()
         self._figures = ExecutorFigures()
+        self._shuffle = TieredShuffle()
+        self._tier_checks: list[dict[str, Any]] = []
         self._figures_at: float | None = None
         self._heap_bytes: int | None = None
         self._context: dict[str, Any] = {}
@@ -45,6 +48,7 @@ class Report:
             "idle": self._idle,
             "terminated": self._terminated,
             "executors": self._executors,
+            "shuffle": self._shuffled,
             "queriesStopped": self._queries_stopped,
             "failed": self._failed,
         }
@@ -123,6 +127,8 @@ class Report:
                 "restartCostSeconds": self.restart_cost,
                 "desired": self.keeper.desired.to_wire(),
                 "applied": self.keeper.applied,
+                "shuffle": self._shuffle.to_wire(),
+                "tierChecks": self._tier_checks,
                 "runtime": {
                     "cpuSeconds": round(own_cpu + self._agent_cpu_before + self._agent_cpu, 3),
                     "rssBytes": rss_bytes,
@@ -185,6 +191,16 @@ class Report:
         self._queries.running(message["triggers"], self._now)
         if message["wanted"] == self.keeper.desired.executors:
             self._settle()
+
+    def _shuffled(self, message: Message) -> None:
+        self._shuffle.take(message)
+        if self._shuffle.newest is not None:
+            self.keeper.shuffled(*self._shuffle.newest)
+
+    def checked(self, tiers: list[dict[str, Any]]) -> None:
+        """Take in what a check of the shuffle tiers found, as the observation has it."""
+        with self.lock:
+            self._tier_checks = tiers
 
     def _settle(self) -> None:
         self.keeper.settle(

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sparkiot_driver import exposition, failure, kubeapi, properties, usage
+from sparkiot_driver import exposition, failure, kubeapi, properties, tier_watch, usage
 from sparkiot_driver.allocation import Allocation, InvalidAllocationError
 from sparkiot_driver.channel import Channel, Listener
 from sparkiot_driver.child import Child, NoSparkError, environment
@@ -76,6 +76,8 @@ class Supervisor(Service):
         self._read_api()
         for target, args in ((endpoint.serve_forever, ()), (self._serve_runner, (listener,)), (self._fall_back, ())):
             threading.Thread(target=target, args=args, daemon=True).start()
+        if self._config.job.has_shuffle:
+            tier_watch.watch(self._config.job_file, self._report.checked)
         try:
             while self._stop_grace is None:
                 self._one_start()
@@ -190,7 +192,7 @@ class Supervisor(Service):
             if channel is None:
                 return
             self._channel = channel
-            channel.send({"type": "target", "executors": self._keeper.desired.executors})
+            channel.send(_target(self._keeper.desired))
             for message in channel.messages():
                 try:
                     self._report.take(message, time.time())
@@ -229,7 +231,7 @@ class Supervisor(Service):
             log.info("wanted from now on: %s", allocation)
             channel = self._channel
             if channel is not None:
-                channel.send({"type": "target", "executors": allocation.executors})
+                channel.send(_target(allocation))
             self._wake.set()
 
     def observation(self, after: int) -> dict[str, Any]:
@@ -261,3 +263,8 @@ class Supervisor(Service):
     def stop(self, grace_seconds: float) -> None:
         self._stop_grace = grace_seconds
         self._wake.set()
+
+
+def _target(allocation: Allocation) -> dict[str, Any]:
+    """What the runner needs of an allocation: the rest is Spark's properties."""
+    return {"type": "target", **allocation.to_wire()}

@@ -9,6 +9,7 @@ from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 
 from .resource.status import Condition, ConditionType
+from .spark.shuffle_state import ShuffleState
 from .times import timestamp
 
 ORDER = tuple(ConditionType)
@@ -98,3 +99,17 @@ def degraded_finding(decision: Decision, evaluation: Evaluation) -> Finding:
     return Finding(
         ConditionType.DEGRADED, False, "AsExpected", "nothing stands in for the policy, and every executor finds room"
     )
+
+
+def shuffle_finding(shuffle: ShuffleState | None) -> Finding | None:
+    """Whether every stated tier works; None where there is nothing to say. The reason names tier and trouble."""
+    if shuffle is None:
+        return None
+    type_ = ConditionType.SHUFFLE_TIERS_READY
+    if shuffle.troubles:
+        first = shuffle.troubles[0]
+        said = "; ".join(f"{trouble.tier}: {trouble.reason}: {trouble.message}" for trouble in shuffle.troubles)
+        return Finding(type_, False, f"{first.tier}{first.reason.removeprefix('Tier')}", said)
+    if not shuffle.checked:
+        return Finding(type_, None, "NotChecked", "the shuffle tiers were not looked at yet")
+    return Finding(type_, True, "TiersWork", "no shuffle tier fails")

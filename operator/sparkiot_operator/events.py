@@ -108,6 +108,11 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
                 yield Event("ObservationStale", after.message, warning=True)
             elif now == "True" and was == "False":
                 yield Event("ObservationFresh", "measurements arrive again")
+        case ConditionType.SHUFFLE_TIERS_READY:
+            if now == "False":
+                yield Event("ShuffleTierFailed", after.message, warning=True)
+            elif now == "True" and was == "False":
+                yield Event("ShuffleTiersRecovered", "every shuffle tier works again")
         case ConditionType.DEGRADED:
             if now == "True":
                 yield Event(_degraded_reason(after.reason), after.message, warning=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .audit import AuditRecord
-from .backends import ENDED, Surroundings
+from .backends import ENDED, Surroundings, kind_of
 from .clock import Tick, next_tick
 from .conditions import (
     Finding,
@@ -22,6 +22,7 @@ from .conditions import (
     objective_finding,
     observation_finding,
     ready,
+    shuffle_finding,
 )
 from .errors import (
     ApiError,
@@ -31,14 +32,15 @@ from .errors import (
     BackendFailedError,
     BackendRefusedError,
 )
-from .events import EventRecorder, JobRef
+from .events import Event, EventRecorder, JobRef
 from .publish import StatusPublisher
-from .resource.spec import SparkIoTJobSpec
+from .resource.spec import BackendKind, SparkIoTJobSpec
 from .resource.status import ConditionType, Phase
 from .resource.translate import InvalidSpecError, parse_spec
 from .services import Services
 from .session import Session, open_session
 from .status import Cycle, build_status, describe
+from .tier_access import delete_blocks
 from .times import parse_timestamp
 
 LOGGER = logging.getLogger(__name__)
@@ -56,11 +58,11 @@ class JobLoop:
         self._services = services
         self._log = logging.LoggerAdapter(LOGGER, {"job": str(ref)})
         settings, api = services.settings, services.api
-        recorder = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
+        self._events = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
         self._publisher = StatusPublisher(
             resource().get("status") or {},
             patch=lambda changes: api.patch_status(ref.namespace, ref.name, changes),
-            events=recorder,
+            events=self._events,
             interval_s=settings.status_interval_seconds,
         )
         self._wake = asyncio.Event()
@@ -101,6 +103,17 @@ class JobLoop:
                 session = self._open(parse_spec(self._resource()["spec"]))
         if session is not None:
             await session.stop(session.clock.job_time(self._services.clock()))
+            await self._delete_blocks(session.spec)
+
+    async def _delete_blocks(self, spec: SparkIoTJobSpec) -> None:
+        """Of the shuffle tiers. What fails is told once and holds up nothing: the object shall be able to go."""
+        if kind_of(spec, self._services.settings.default_backend) is not BackendKind.SPARK:
+            return
+        left = await delete_blocks(self._services.api, spec, self._ref.namespace, self._ref.uid)
+        if left:
+            message = f"blocks of the job may be left; {'; '.join(map(str, left))}"
+            self._log.warning("%s: %s", self._ref, message)
+            await self._events.record(Event("ShuffleBlocksLeft", message, warning=True), now=self._services.clock())
 
     async def turn(self) -> float | None:
         """One turn; seconds until the next, None to wait for a spec edit. Only cancellation leaves it."""
@@ -321,11 +334,13 @@ def _findings(session: Session, cycle: Cycle) -> list[Finding]:
         running = ready(False, fresh.reason, fresh.message)
     else:
         running = ready(state.ready, state.reason, state.message)
+    tiers = shuffle_finding(state.shuffle)
     return [
         running,
         session.policy_findings(),
         fresh,
         objective_finding(cycle.job, evaluation),
         limited_finding(decision),
+        *([tiers] if tiers is not None else []),
         degraded_finding(decision, evaluation),
     ]

@@ -13,6 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from .events import JobRef
+from .resource.base import seconds as parse_seconds
+from .resource.status import ShuffleStatus
 from .status import Cycle
 
 MIB = 1024 * 1024
@@ -35,6 +37,34 @@ def _seconds(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
+def _shuffle_bytes(cycle: Cycle) -> Series:
+    status = _shuffle(cycle)
+    yield ["raw"], status.raw_bytes if status else None
+    yield ["stored"], status.stored_bytes if status else None
+
+
+def _shuffle_seconds(cycle: Cycle) -> Series:
+    status = _shuffle(cycle)
+    for phase, time in (("write", "write_time"), ("read", "read_time"), ("batch", "batch_time")):
+        found = getattr(status, time) if status else None
+        yield [phase], None if found is None else parse_seconds(found)
+
+
+def _shuffle_failing(cycle: Cycle) -> Series:
+    for trouble in cycle.state.shuffle.troubles if cycle.state.shuffle else ():
+        yield [trouble.tier.value, trouble.reason], 1
+
+
+def _shuffle_used(cycle: Cycle) -> Series:
+    status = _shuffle(cycle)
+    if status is not None:
+        yield [status.wanted_tier.value, status.tier.value, status.compression.value], 1
+
+
+def _shuffle(cycle: Cycle) -> ShuffleStatus | None:
+    return cycle.state.shuffle.status if cycle.state.shuffle is not None else None
+
+
 _GAUGES: tuple[tuple[str, str, list[str], Callable[[Cycle], Series]], ...] = (
     (
         "sparkiot_job_executors",
@@ -53,6 +83,36 @@ _GAUGES: tuple[tuple[str, str, list[str], Callable[[Cycle], Series]], ...] = (
         "1 for the shuffle tier and compression that are desired.",
         ["tier", "compression"],
         lambda c: [([c.allocation.tier.value, c.allocation.compression.value], 1)],
+    ),
+    (
+        "sparkiot_job_shuffle_batch_info",
+        "1 for tiers and compression of the newest batch of the tiered shuffle.",
+        ["wanted_tier", "tier", "compression"],
+        _shuffle_used,
+    ),
+    (
+        "sparkiot_job_shuffle_batch_bytes",
+        "Bytes of the newest batch of the tiered shuffle: raw, stored.",
+        ["kind"],
+        _shuffle_bytes,
+    ),
+    (
+        "sparkiot_job_shuffle_batch_seconds",
+        "Seconds of the newest batch of the tiered shuffle: write and read summed over tasks, batch in all.",
+        ["phase"],
+        _shuffle_seconds,
+    ),
+    (
+        "sparkiot_job_shuffle_tier_failing",
+        "1 for a shuffle tier that fails now.",
+        ["tier", "reason"],
+        _shuffle_failing,
+    ),
+    (
+        "sparkiot_job_data_temperature_ratio",
+        "Probability that shuffled data is read again.",
+        [],
+        lambda c: [([], c.evaluation.observation.temperature)],
     ),
     (
         "sparkiot_job_latency_seconds",

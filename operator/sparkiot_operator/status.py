@@ -79,7 +79,7 @@ def build_status(
     if cycle is not None:
         base = base.model_copy(update=_numbers(previous, cycle))
     if phase is Phase.SUSPENDED:
-        base = base.model_copy(update={"applied": None, "driver": None})
+        base = base.model_copy(update={"applied": None, "driver": None, "shuffle": None})
     return base.model_copy(update=NOTHING_RUNS) if phase in STOPPED else base
 
 
@@ -89,6 +89,7 @@ def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
         "allocation": desired_status(cycle.allocation, cycle.generation),
         "applied": cycle.state.applied,
         "driver": cycle.state.driver,
+        "shuffle": cycle.state.shuffle.status if cycle.state.shuffle is not None else None,
         "memory_floor": None if cycle.memory_floor_mib is None else format_memory(cycle.memory_floor_mib),
         "recommended": allocation_status(decision.proposal),
         "simulation": cycle.simulation,

@@ -26,6 +26,13 @@ from sparkiot_operator.spark.report import (
     QueryReport,
     RemovedReport,
     RuntimeReport,
+    ShuffleBatchReport,
+    ShuffleReport,
+    ShuffleTierReport,
+    ShuffleTotalsReport,
+    TierCheckReport,
+    TierDownReport,
+    TierFailureReport,
     TotalsReport,
     WireAllocation,
 )
@@ -149,7 +156,34 @@ def busy_report() -> Report:
         "triggers": {"q1": False},
     }
     source.take(message, 995.0)
+    source.take(shuffle_batch(), 995.5)
+    source.checked([{"tier": "Cold", "reason": "TierDenied", "message": "s3://b/ refuses", "time": 990.0}])
     return source
+
+
+def shuffle_batch() -> dict[str, Any]:
+    """A batch that was to go to Redis, found none there, and went to the disk."""
+    failure = {"tier": "Hot", "reason": "TierUnavailable", "message": "no Redis answers at redis:6379"}
+    figures = {"blocks": 2, "rawBytes": 4000, "storedBytes": 1000, "readBytes": 1500, "writeSeconds": 0.25}
+    return {
+        "type": "shuffle",
+        "time": 995.5,
+        "query": "q1",
+        "batchId": 7,
+        "wantedTier": "Hot",
+        "tier": "Warm",
+        "compression": "ZSTD",
+        "rows": 100,
+        **figures,
+        "segmentBytes": 1000,
+        "rereadBytes": 500,
+        "readSeconds": 0.5,
+        "seconds": 1.5,
+        "attempts": 2,
+        "failures": [failure],
+        "tiers": {"Warm": {**figures, "readSeconds": 0.5}},
+        "down": [{**failure, "since": 994.0, "retryAt": 999.0}],
+    }
 
 
 def test_the_operator_reads_a_driver_that_just_started() -> None:
@@ -178,6 +212,30 @@ def test_the_operator_reads_a_driver_at_work() -> None:
     assert found.runtime.rss_bytes == 1 << 20
 
 
+def test_the_operator_reads_what_the_tiered_shuffle_did() -> None:
+    assert DriverReport.model_validate(told(new_report())).shuffle is None
+    found = DriverReport.model_validate(told(busy_report())).shuffle
+    assert found is not None
+    (batch,) = found.batches
+    assert (batch.seq, batch.query, batch.batch_id, batch.attempts) == (1, "q1", 7, 2)
+    assert (batch.wanted_tier, batch.tier, batch.compression) == (Tier.HOT, Tier.WARM, Compression.ZSTD)
+    assert (batch.raw_bytes, batch.stored_bytes, batch.ratio) == (4000, 1000, 0.25)
+    assert [(failure.tier, failure.reason) for failure in batch.failures] == [("Hot", "TierUnavailable")]
+    assert (found.totals.batches, found.totals.retried_batches, found.totals.write_seconds) == (1, 1, 0.25)
+    hot, warm = sorted(found.tiers, key=lambda tier: tier.tier.value)
+    assert (hot.stored_bytes, hot.failures) == (0, {"TierUnavailable": 1})
+    assert (warm.stored_bytes, warm.read_seconds, warm.failures) == (1000, 0.5, {})
+    assert [(down.tier, down.since, down.retry_at) for down in found.down] == [("Hot", 994.0, 999.0)]
+    (checked,) = DriverReport.model_validate(told(busy_report())).tier_checks
+    assert (checked.tier, checked.reason, checked.message, checked.time) == (
+        "Cold",
+        "TierDenied",
+        "s3://b/ refuses",
+        990.0,
+    )
+    assert found.temperature == 0.5  # half of it was read again, and so says the prior
+
+
 def test_the_operator_knows_every_name_that_the_runtime_says() -> None:
     """A field that one side spells otherwise would be missing for ever, without an error."""
     said = told(busy_report())
@@ -191,6 +249,13 @@ def test_the_operator_knows_every_name_that_the_runtime_says() -> None:
         (said["batches"][0], BatchReport),
         (said["desired"], WireAllocation),
         (said["runtime"], RuntimeReport),
+        (said["tierChecks"][0], TierCheckReport),
+        (said["shuffle"], ShuffleReport),
+        (said["shuffle"]["batches"][0], ShuffleBatchReport),
+        (said["shuffle"]["batches"][0]["failures"][0], TierFailureReport),
+        (said["shuffle"]["totals"], ShuffleTotalsReport),
+        (said["shuffle"]["tiers"][0], ShuffleTierReport),
+        (said["shuffle"]["down"][0], TierDownReport),
     ]
     for part, model in parts:
         assert part.keys() <= {field.alias for field in model.model_fields.values()}, model.__name__

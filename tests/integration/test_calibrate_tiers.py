@@ -3,19 +3,20 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import redis
 from support_tiers import KEY, PASSWORD, SECRET, Server, redis_server, s3_server
 
-from sparkiot_operator.calibration.tiers import FolderStore, RedisStore, S3Store, Store, measure
+from sparkiot_operator.calibration.tiers import Measured, UncachedStore, measure, redis_tier, s3_tier
 from sparkiot_operator.errors import CalibrateError
 from sparkiot_policies.allocation import COMPRESSIONS, Compression, Tier
 from sparkiot_sim.calibrate.outcome import FILE, RECORDS, REPORT
 from sparkiot_sim.calibrate.records import Measurements
 from sparkiot_sim.calibration import load_calibration
+from sparkiot_tiers.store import Buffers, Range
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +81,12 @@ def test_earlier_records_are_evaluated_again_without_measuring(hot: Server, tmp_
     ("arguments", "said"),
     [
         (("--redis", "redis://:hunter2@127.0.0.1:1/0"), "put them into REDIS_USERNAME and REDIS_PASSWORD"),
-        (("--redis", "http://127.0.0.1:1/0"), "--redis http://127.0.0.1:1: "),
-        (("--redis", "redis://127.0.0.1:1/0"), "Redis at redis://127.0.0.1:1: "),
-        (("--nvme", "nowhere"), "--nvme nowhere: not a folder"),
+        (("--redis", "http://127.0.0.1:1/0"), "http://127.0.0.1:1/0 must be redis://HOST:PORT"),
+        (("--redis", "redis://127.0.0.1:1/0"), "Redis at redis://127.0.0.1:1/0 does not serve: "),
+        (("--nvme", "nowhere"), "nowhere does not exist"),
         (("--s3", "http://127.0.0.1:1"), "must be ENDPOINT/BUCKET"),
         (("--s3", "http://a:hunter2@127.0.0.1:1/b"), "put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-        (("--s3", "http://127.0.0.1:1/b"), "S3 at http://127.0.0.1:1/b: "),
+        (("--s3", "http://127.0.0.1:1/b"), "s3://b/ at http://127.0.0.1:1 does not serve: "),
         (("--from", "nowhere.json"), "nowhere.json: cannot be read"),
     ],
 )
@@ -99,24 +100,23 @@ def test_what_cannot_be_measured_ends_in_one_line(tmp_path: Path, arguments: tup
 
 
 def test_a_wrong_password_and_a_missing_bucket_are_told_apart_from_an_empty_tier(hot: Server, cold: Server) -> None:
-    with pytest.raises(CalibrateError, match=r"Redis at redis://127\.0\.0\.1:\d+: .*[Aa]uthenticate"):
-        RedisStore(hot.address).describe()
+    with pytest.raises(CalibrateError, match=r"Redis at redis://127\.0\.0\.1:\d+/0 refuses the credentials"):
+        measure(redis_tier(hot.address), step=lambda _: None)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cold.environment.items():
             patch.setenv(name, value)
-        with pytest.raises(CalibrateError, match=r"S3 at http://127\.0\.0\.1:\d+/shuffle-two: .*404"):
-            S3Store(f"{cold.address}-two").describe()
+        with pytest.raises(CalibrateError, match=r"s3://shuffle-two/ at http://127\.0\.0\.1:\d+ does not exist"):
+            measure(s3_tier(f"{cold.address}-two"), step=lambda _: None)
 
 
-class Forgetful(FolderStore):
-    """Gives back an empty block."""
+class Forgetful(UncachedStore):
+    """Gives back empty blocks."""
 
-    def get(self, key: str) -> bytes:
-        return b""
+    def read(self, requests: Sequence[Range]) -> Buffers:
+        return [b""] * len(requests)
 
 
 def test_a_tier_that_gives_back_something_else_is_no_tier(tmp_path: Path) -> None:
-    store: Store = Forgetful(tmp_path)
-    with pytest.raises(CalibrateError, match="other content than was written"):
-        measure(store, step=lambda _: None)
+    with pytest.raises(CalibrateError, match="a disk: a block came back with other content than was written"):
+        measure(Measured(Forgetful(str(tmp_path)), lambda: "a disk"), step=lambda _: None)
     assert list(tmp_path.iterdir()) == []

@@ -109,6 +109,24 @@ def job(request: pytest.FixtureRequest, tmp_path: Path, java_home: str) -> Job:
 
 @pytest.mark.parametrize("job", ARGUMENTS, indirect=True)
 def test_each_row_is_written_once_over_a_kill_in_mid_batch(job: Job) -> None:
+    run_over_a_kill(job)
+
+
+@pytest.mark.skipif(OTHER is not None, reason="the runtime and the tiers' packages are in the tests' own environment")
+@pytest.mark.parametrize("job", ["traffic_windows", "industrial_join"], indirect=True)
+def test_each_row_is_written_once_through_the_tiers_as_well(job: Job) -> None:
+    warm = job.folder / "warm"
+    warm.mkdir()
+    document = {"job": "test", "compression": "ZSTD", "tiers": [{"tier": "Warm", "path": str(warm)}]}
+    job.environment["SPARKIOT_SHUFFLE"] = json.dumps(document)
+    run_over_a_kill(job)
+    runs = {path.relative_to(warm).parts[1] for path in warm.rglob("*") if path.is_file()}
+    assert len(runs) <= 1, "what the first run left was deleted by the second"
+    assert "by Spark's own means" not in (job.folder / "log").read_text()
+    assert list(job.rows.glob("batch=*")), "the file sink writes in Spark's own way only"
+
+
+def run_over_a_kill(job: Job) -> None:
     arguments = [*ARGUMENTS[job.name], "--partitions", "2", "--trigger", "500 milliseconds", "--max-files", "10"]
     stop = threading.Event()
     with ThreadPoolExecutor() as pool:

@@ -92,10 +92,11 @@ def test_the_operators_image_is_small(operator_image: Image, capsys: pytest.Capt
 def test_the_init_container_brings_the_runtime_and_the_examples(operator_image: Image, tmp_path: Path) -> None:
     python = str(operator_image.path("/opt/venv/bin/python"))
     operator_image.run(python, "-m", "sparkiot_driver.install", str(tmp_path))
-    source = REPOSITORY / "operator" / "sparkiot_driver"
-    files = {str(f.relative_to(source)) for f in source.rglob("*.py")}
-    assert {str(f.relative_to(tmp_path / "sparkiot_driver")) for f in tmp_path.rglob("*") if f.is_file()} == files
-    assert "examples/traffic_windows.py" in files
+    source = REPOSITORY / "operator"
+    packages = (source / "sparkiot_driver", source / "sparkiot_tiers")
+    files = {str(f.relative_to(source)) for package in packages for f in package.rglob("*.py")}
+    assert {str(f.relative_to(tmp_path)) for f in tmp_path.rglob("*") if f.is_file()} == files
+    assert "sparkiot_driver/examples/traffic_windows.py" in files
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +111,9 @@ def test_spark_runs_from_its_image(spark_image: Image, java_home: str, capsys: p
     done = spark_image.run(str(spark_image.path("/opt/entrypoint.sh")), submit, "--version", JAVA_HOME=java_home)
     assert "version 3.5.9" in done.stderr
     python = str(spark_image.path("/opt/venv/bin/python3"))
-    found = spark_image.run(python, "-c", "import pyspark, sparkiot_driver as d; print(pyspark.__file__, d.__file__)")
+    modules = "pyspark, sparkiot_driver, sparkiot_tiers"
+    code = f"import {modules}; print(*(module.__file__ for module in ({modules})))"
+    found = spark_image.run(python, "-c", code)
     assert all(file.startswith(str(spark_image.root)) for file in found.stdout.split())
     assert not spark_image.path("/opt/spark/examples").exists()
     assert spark_image.path("/opt/sparkiot/sparkiot_driver/examples/industrial_join.py").exists()

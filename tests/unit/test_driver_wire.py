@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from support_driver import job
 from sparkiot_driver import config, exposition, failure
 from sparkiot_driver.allocation import Allocation, InvalidAllocationError
 from sparkiot_driver.channel import Channel, Listener
-from sparkiot_driver.install import PACKAGE, install
+from sparkiot_driver.install import install
 from sparkiot_driver.keeper import Keeper, StaleAllocationError
 from sparkiot_driver.report import Report
 from sparkiot_driver.versions import mismatch
@@ -195,15 +197,27 @@ def test_what_is_no_message_ends_the_channel() -> None:
     left.close()
 
 
-def test_installing_twice_leaves_one_readable_package(tmp_path: Path) -> None:
-    place = install(tmp_path / "new")
-    assert place.name == PACKAGE
+def test_installing_twice_leaves_readable_packages(tmp_path: Path) -> None:
+    target = tmp_path / "new"
+    install(target)
+    place = target / "sparkiot_driver"
     stamp = (place / "runner.py").stat().st_mtime_ns
     assert (place / "examples").is_dir()
-    assert install(tmp_path / "new") == place
+    install(target)
     assert (place / "runner.py").stat().st_mtime_ns == stamp, "the same content is left alone"
     (place / "runner.py").write_text("old")
-    install(tmp_path / "new")
+    install(target)
     assert (place / "runner.py").read_text() != "old"
-    assert [p.name for p in (tmp_path / "new").iterdir()] == [PACKAGE]
+    assert sorted(p.name for p in target.iterdir()) == ["sparkiot_driver", "sparkiot_tiers"]
     assert place.stat().st_mode & 0o555 == 0o555, "another user runs it"
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-S",
+            "-I",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(target)!r}); import sparkiot_tiers.config",
+        ],
+        check=False,
+    )
+    assert found.returncode == 0, "the tiers import without any installed package"

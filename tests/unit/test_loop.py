@@ -10,6 +10,7 @@ import pytest
 from support_jobs import measurement
 from support_objects import NoObjects
 
+from sparkiot_operator import loop as loop_module
 from sparkiot_operator import session as session_module
 from sparkiot_operator.audit import AuditLog, read_audit
 from sparkiot_operator.backends import Backend, BackendState, Desired, Observed
@@ -19,10 +20,13 @@ from sparkiot_operator.events import JobRef
 from sparkiot_operator.loop import JobLoop
 from sparkiot_operator.metrics import Metrics
 from sparkiot_operator.policies_store import Loaded, PolicyStore
-from sparkiot_operator.resource.status import Phase
+from sparkiot_operator.resource.spec import SparkIoTJobSpec
+from sparkiot_operator.resource.status import Phase, TierTroubleStatus
 from sparkiot_operator.services import Services
 from sparkiot_operator.settings import Settings
-from sparkiot_policies.allocation import Allocation
+from sparkiot_operator.spark.shuffle_state import ShuffleState
+from sparkiot_operator.tier_access import TierTrouble
+from sparkiot_policies.allocation import Allocation, Tier
 from sparkiot_policies.decision import PolicyIdentity
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
@@ -49,6 +53,7 @@ class World(NoObjects):
     running: int | None = None
     ended: bool = False
     deleted: bool = False
+    shuffle: ShuffleState | None = None
 
     def resource(self) -> dict[str, Any]:
         return {"metadata": {"generation": self.generation}, "spec": self.spec, "status": self.status}
@@ -78,7 +83,9 @@ class World(NoObjects):
     def state(self) -> BackendState:
         if self.ended:
             return BackendState(phase=Phase.FAILED, ready=False, reason="ApplicationFailed", message="no such module")
-        return BackendState(phase=Phase.RUNNING, ready=True, reason="Running", message="the job runs")
+        return BackendState(
+            phase=Phase.RUNNING, ready=True, reason="Running", message="the job runs", shuffle=self.shuffle
+        )
 
     async def ensure(self, desired: Desired, *, now: float) -> None:
         if self.refusal:
@@ -372,6 +379,45 @@ async def test_stop_ends_the_job_whether_or_not_it_was_run_here(
     world.running = 4
     await JobLoop(REF, world.resource, services).stop()
     assert world.running is None
+
+
+LIVE = {
+    "backend": "Spark",
+    "application": {"image": "spark", "mainApplicationFile": "local:///main.py", "checkpointLocation": "/checkpoint"},
+    "shuffle": {"tiers": {"cold": {"s3": {"bucket": "shuffle"}}}},
+}
+
+
+async def test_a_deleted_jobs_blocks_go_after_its_pods_and_what_is_left_holds_up_nothing(
+    loop: JobLoop, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def delete_blocks(api: object, spec: SparkIoTJobSpec, namespace: str, uid: str) -> tuple[TierTrouble, ...]:
+        assert spec.shuffle.tiers.cold is not None
+        world.log.append(f"deleted {namespace}/{uid} of {spec.shuffle.tiers.cold.s3.bucket}")
+        return (TierTrouble("Cold", "TierDenied", "s3://shuffle/ refuses the credentials"),)
+
+    monkeypatch.setattr(loop_module, "delete_blocks", delete_blocks)
+    await loop.stop()
+    assert world.log == ["stopped"], "a simulated job has no blocks"
+    world.edit(**LIVE)
+    await loop.stop()
+    assert world.log[1:] == ["stopped", "deleted iot/uid-1 of shuffle"]
+    assert world.events == ["ShuffleBlocksLeft"]
+
+
+async def test_a_tier_that_fails_is_a_condition_and_an_event_and_the_job_runs_on(loop: JobLoop, world: World) -> None:
+    await turns(loop, world, 1)
+    assert not [c for c in world.status["conditions"] if c["type"] == "ShuffleTiersReady"], "no tiers, no condition"
+    trouble = TierTroubleStatus(tier=Tier.HOT, reason="TierFull", message="no room")
+    world.shuffle = ShuffleState(troubles=(trouble,), checked=True)
+    await turns(loop, world, 1)
+    assert world.condition("ShuffleTiersReady") == ("False", "HotFull")
+    assert world.condition("Ready") == ("True", "Running")
+    assert world.events.count("ShuffleTierFailed") == 1
+    world.shuffle = ShuffleState(checked=True)
+    await turns(loop, world, 1)
+    assert world.condition("ShuffleTiersReady") == ("True", "TiersWork")
+    assert "ShuffleTiersRecovered" in world.events
 
 
 def merge(target: Any, patch: Any) -> Any:

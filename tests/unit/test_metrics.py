@@ -15,6 +15,7 @@ COUNTED = {
     "sparkiot_job_executors",
     "sparkiot_job_burst_announced",
     "sparkiot_job_fallback_active",
+    "sparkiot_job_shuffle_tier_failing",
     "sparkiot_policies_failed",
 }
 """Gauges without a unit: they count things, or are 0 or 1."""

@@ -27,7 +27,23 @@ GOLDEN = Path(__file__).parent / "golden"
 MAXIMAL = driver_request(
     live_spec(
         scaling={"executors": {"min": 2, "max": 50}, "memory": {"min": "2Gi", "max": "16Gi"}},
-        shuffle={"tiers": {"warm": {"volume": {"hostPath": "/mnt/nvme"}}}},
+        shuffle={
+            "tiers": {
+                "hot": {"redis": {"urlFrom": {"secretKeyRef": {"name": "redis", "key": "url"}}}},
+                "warm": {"volume": {"hostPath": "/mnt/nvme"}},
+                "cold": {
+                    "s3": {
+                        "bucket": "shuffle",
+                        "prefix": "jobs/",
+                        "endpoint": "http://s3.storage:8333",
+                        "credentialsFrom": {
+                            "accessKeyId": {"secretKeyRef": {"name": "s3", "key": "id"}},
+                            "secretAccessKey": {"secretKeyRef": {"name": "s3", "key": "secret"}},
+                        },
+                    }
+                },
+            }
+        },
         image="registry.example/team/spark:4.2.1",
         imagePullPolicy="Always",
         imagePullSecrets=["registry"],

@@ -228,19 +228,33 @@ def test_other_sizes_are_refused(text: str) -> None:
 
 def test_tiers_become_local_directories() -> None:
     spec = live_spec(shuffle={"tiers": {"warm": {"volume": {"hostPath": "/mnt/nvme"}}}})
-    volume = "spark.kubernetes.executor.volumes.hostPath.spark-local-dir-1"
+    volumes = "spark.kubernetes.executor.volumes.hostPath."
+    local, beside = (
+        {f"{volumes}{name}.mount.path": "/mnt/nvme", f"{volumes}{name}.options.path": "/mnt/nvme"}
+        for name in ("spark-local-dir-1", "sparkiot-warm")
+    )
     assert tier_properties(spec) == {
-        Tier.HOT: {"spark.kubernetes.local.dirs.tmpfs": "true"},
-        Tier.WARM: {f"{volume}.mount.path": "/mnt/nvme", f"{volume}.options.path": "/mnt/nvme"},
-        Tier.COLD: {},
-        Tier.ARCHIVE: {},
+        Tier.HOT: {"spark.kubernetes.local.dirs.tmpfs": "true", **beside},
+        Tier.WARM: local,
+        Tier.COLD: beside,
+        Tier.ARCHIVE: beside,
     }
     assert tier_properties(live_spec())[Tier.WARM] == {}
+
+
+def test_a_folder_that_the_templates_mount_is_not_mounted_again() -> None:
+    spec = live_spec(shuffle={"tiers": {"warm": {"volume": {"mountPath": "/blocks"}}}})
+    assert tier_properties(spec) == tier_properties(live_spec())
 
 
 def test_local_directories_of_the_users_own_stay_alone() -> None:
     volume = "spark.kubernetes.executor.volumes.hostPath.spark-local-dir-1.mount.path"
     assert not any(tier_properties(live_spec(sparkConf={volume: "/ssd"})).values())
+    warm = {"tiers": {"warm": {"volume": {"hostPath": "/mnt/nvme"}}}}
+    found = tier_properties(live_spec(sparkConf={volume: "/ssd"}, shuffle=warm))
+    beside = "spark.kubernetes.executor.volumes.hostPath.sparkiot-warm.mount.path"
+    assert all(properties[beside] == "/mnt/nvme" for properties in found.values()), "the tiered shuffle needs it"
+    assert not any(tier_properties(live_spec(sparkConf={volume: "/mnt/nvme/"}, shuffle=warm)).values())
 
 
 def test_every_compression_states_all_it_needs() -> None:

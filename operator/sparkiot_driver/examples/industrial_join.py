@@ -13,10 +13,16 @@ Exactly once, also over `kill -9` in mid-batch: Spark's file sink lists the file
 one atomic step. Files that a killed batch left are in no list, and a batch that is listed is not written again. A
 reader must follow that list (Spark does), and a sink is kept with its checkpoint: a new one counts batches from 0,
 and they would be taken for written.
+
+Where the job has shuffle tiers, both sides of the join are exchanged through them, within foreachBatch. Then each batch
+overwrites a folder of its own, SINK/rows/batch=N, and a reader takes only folders with `_SUCCESS`. A sink that was
+begun in one of these two ways is not continued in the other.
 """
 
 import argparse
 import os
+import sys
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession, functions
 
@@ -54,20 +60,45 @@ def machines(spark: SparkSession) -> DataFrame:
     )
 
 
+def shuffle_tiers() -> Any:
+    """The tiered shuffle where the job has tiers and the image its packages; else None, and Spark's own serves."""
+    try:
+        from sparkiot_driver import shuffle
+    except ImportError:
+        return None  # a plain spark-submit
+    reason = shuffle.unusable()
+    if reason:
+        sys.stderr.write(f"this job shuffles by Spark's own means: {reason}\n")
+    return None if reason else shuffle
+
+
 def main() -> None:
     options = arguments()
     spark = SparkSession.builder.appName("industrial-join").getOrCreate()
     spark.conf.set("spark.sql.shuffle.partitions", options.partitions)
 
-    listed = machines(spark).hint("shuffle_hash")
-    rows = (
-        telemetry(spark, options)
-        .join(listed, "device", "left")
-        .withColumn("reached", functions.col("value") / functions.col("rated"))
-    )
-    query = rows.writeStream.queryName("output").format("json").trigger(processingTime=options.trigger)
-    query.option("path", f"{options.sink}/rows").option("checkpointLocation", options.checkpoint).start()
+    tiers = shuffle_tiers()
+    stream = telemetry(spark, options)
+    if tiers:
+
+        def write_batch(batch: DataFrame, number: int) -> None:
+            listed = tiers.exchange(machines(spark), ["device"], options.partitions)
+            rows = output(tiers.exchange(batch, ["device"], options.partitions), listed)
+            rows.write.mode("overwrite").json(f"{options.sink}/rows/batch={number}")
+
+        query = stream.writeStream.foreachBatch(tiers.tiered(write_batch))
+    else:
+        rows = output(stream, machines(spark).hint("shuffle_hash"))
+        query = rows.writeStream.format("json").option("path", f"{options.sink}/rows")
+    query = query.queryName("output").trigger(processingTime=options.trigger)
+    query.option("checkpointLocation", options.checkpoint).start()
     spark.streams.awaitAnyTermination()
+
+
+def output(rows: DataFrame, listed: DataFrame) -> DataFrame:
+    """Each row beside its machine, with the share of the rated output that it reached."""
+    joined = rows.join(listed, "device", "left")
+    return joined.withColumn("reached", functions.col("value") / functions.col("rated"))
 
 
 if __name__ == "__main__":

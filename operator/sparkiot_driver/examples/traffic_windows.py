@@ -13,12 +13,16 @@ batch overwrites folders of its own, and a batch that was not completed runs aga
 conditions: a reader takes only folders with `_SUCCESS`; one driver runs at a time; a sink is kept with its checkpoint
 (a new one counts from batch 0 and would overwrite). Spark's file sink does without the first two, but it writes one
 result for each query, and two queries would ask the registry twice for each row.
+
+Where the job has shuffle tiers, the windows are added up through them.
 """
 
 import argparse
 import os
+import sys
 import time
 import zlib
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession, functions
 
@@ -59,6 +63,18 @@ def telemetry(spark: SparkSession, options: argparse.Namespace) -> DataFrame:
     return reader.json(options.landing)
 
 
+def shuffle_tiers() -> Any:
+    """The tiered shuffle where the job has tiers and the image its packages; else None, and Spark's own serves."""
+    try:
+        from sparkiot_driver import shuffle
+    except ImportError:
+        return None  # a plain spark-submit
+    reason = shuffle.unusable()
+    if reason:
+        sys.stderr.write(f"this job shuffles by Spark's own means: {reason}\n")
+    return None if reason else shuffle
+
+
 def main() -> None:
     options = arguments()
     spark = SparkSession.builder.appName("traffic-windows").getOrCreate()
@@ -71,6 +87,7 @@ def main() -> None:
             time.sleep(lookup_s)
         return f"district-{zlib.crc32(device.encode()) % DISTRICTS}"
 
+    tiers = shuffle_tiers()
     lookup = functions.udf(district, "string", useArrow=False)  # Arrow needs packages that an image may lack
 
     def write_batch(batch: DataFrame, number: int) -> None:
@@ -78,14 +95,15 @@ def main() -> None:
         rows = batch.repartition(options.partitions).withColumn("district", lookup("device")).persist()
         try:
             rows.write.mode("overwrite").json(f"{options.sink}/rows/batch={number}")
-            windows = rows.groupBy(functions.window("time", options.window), "district").agg(
-                functions.count("*").alias("vehicles"), functions.max("value").alias("top_speed")
-            )
+            keys = [functions.window("time", options.window), "district"]
+            figures = [functions.count("*").alias("vehicles"), functions.max("value").alias("top_speed")]
+            windows = tiers.aggregate(rows, keys, figures) if tiers else rows.groupBy(*keys).agg(*figures)
             windows.write.mode("overwrite").json(f"{options.sink}/windows/batch={number}")
         finally:
             rows.unpersist()
 
-    query = telemetry(spark, options).writeStream.queryName("traffic").foreachBatch(write_batch)
+    write = tiers.tiered(write_batch) if tiers else write_batch
+    query = telemetry(spark, options).writeStream.queryName("traffic").foreachBatch(write)
     query.option("checkpointLocation", options.checkpoint).trigger(processingTime=options.trigger).start()
     spark.streams.awaitAnyTermination()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sparkiot_operator.resource.status import AppliedStatus, DriverStatus, Phase
+from sparkiot_operator.spark.shuffle_state import ShuffleState
 from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.measurement import EdgeSignal, Measurement
 
@@ -45,7 +46,8 @@ class BackendState:
     """How the job's run stands after the last call.
 
     ready, reason, message: of the condition Ready; ready means that the job processes data. applied: what the running
-    job has, None while nobody knows. driver: None for a backend without one.
+    job has, None while nobody knows. driver: None for a backend without one. shuffle: None for a job without stated
+    tiers.
     """
 
     phase: Phase
@@ -54,6 +56,7 @@ class BackendState:
     message: str
     applied: AppliedStatus | None = None
     driver: DriverStatus | None = None
+    shuffle: ShuffleState | None = None
 
     @property
     def ended(self) -> bool:

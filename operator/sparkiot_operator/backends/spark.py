@@ -36,7 +36,9 @@ from sparkiot_operator.spark.measurement import measure
 from sparkiot_operator.spark.properties import Capabilities
 from sparkiot_operator.spark.report import DriverReport, DriverRunState
 from sparkiot_operator.spark.restart_fields import changed_fields, spec_hash
+from sparkiot_operator.spark.shuffle_state import shuffle_state
 from sparkiot_operator.spark.validation import problems
+from sparkiot_operator.tier_access import TierLook
 from sparkiot_operator.times import format_seconds
 from sparkiot_policies.job import Prices
 from sparkiot_policies.measurement import Measurement
@@ -107,6 +109,7 @@ class SparkBackend:
         self._unreachable: str | None = None
         self._out_of_memory: frozenset[str] = frozenset()
         self._token: str | None = None
+        self._tiers = TierLook(objects, spec, ref.namespace)
 
     @property
     def state(self) -> BackendState:
@@ -120,10 +123,13 @@ class SparkBackend:
             message=found.message,
             applied=_applied(self._report),
             driver=self._known,
+            shuffle=shuffle_state(self._report, self._tiers.found) if self._tiers.needed else None,
         )
 
     async def ensure(self, desired: Desired, *, now: float) -> None:
         self._desired = desired
+        if self._report is None or not self._report.tier_checks:
+            self._tiers.refresh(now)
         view = await self._look()
         decided = self._decide(view, now)
         if decided.step is Step.CREATE:
@@ -176,6 +182,7 @@ class SparkBackend:
 
         Raises BackendFailedError while something is left.
         """
+        self._tiers.cancel()
         loop = asyncio.get_running_loop()
         until = loop.time() + STOP_S
         while pods := await self._call(self._objects.list_pods(self._ref.namespace, naming.selector(self._ref.name))):

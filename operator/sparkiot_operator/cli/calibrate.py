@@ -15,7 +15,7 @@ from .console import Output, console, errors, fail, print_rows
 
 if TYPE_CHECKING:
     from sparkiot_operator.calibration.plan import Plan
-    from sparkiot_operator.calibration.tiers import Store
+    from sparkiot_operator.calibration.tiers import Measured
     from sparkiot_sim.calibrate.records import Measurements, SparkRecord
 
 Step = Callable[[str], None]
@@ -96,19 +96,19 @@ def _read(path: Path) -> "Measurements":
         fail(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
 
 
-def _stores(redis: str | None, nvme: Path | None, s3: str | None) -> "list[Store]":
+def _stores(redis: str | None, nvme: Path | None, s3: str | None) -> "list[Measured]":
     """The tiers that were named. Raises CalibrateError for one that cannot be addressed."""
     from sparkiot_operator.calibration import tiers
 
     if redis or nvme or s3:
         tiers.require_clients()
-    stores: list[Store] = []
+    stores: list[Measured] = []
     if redis:
-        stores.append(tiers.RedisStore(redis))
+        stores.append(tiers.redis_tier(redis))
     if nvme:
-        stores.append(tiers.FolderStore(nvme))
+        stores.append(tiers.folder_tier(nvme))
     if s3:
-        stores.append(tiers.S3Store(s3))
+        stores.append(tiers.s3_tier(s3))
     return stores
 
 
@@ -128,14 +128,14 @@ def _plan(quick: bool) -> "Plan | None":
     return QUICK if quick else FULL
 
 
-def _measure(folder: Path, *, stores: "Sequence[Store]", plan: "Plan | None") -> "Measurements":
+def _measure(folder: Path, *, stores: "Sequence[Measured]", plan: "Plan | None") -> "Measurements":
     """Measure the tiers, then Spark: a tier that does not answer is found in a second."""
     from sparkiot_operator.calibration.tiers import REPEATS, measure
     from sparkiot_policies.allocation import TIERS
     from sparkiot_sim.calibrate.records import Measurements
 
     load = [_load()]
-    measured = {store.tier for store in stores}
+    measured = {measured.store.tier for measured in stores}
     skipped = [f"tier {tier}: no server was named" for tier in TIERS if tier not in measured]
     if plan is None:
         skipped.append("Spark: left out")

@@ -5,27 +5,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from sparkiot_policies.allocation import Compression, Tier
 from sparkiot_policies.job import Mode, Weekday
 from sparkiot_policies.objectives import Scenario
 
 from .base import ClockTime, Dollars, Duration, Memory, Model, Name, Schemaless, Share, rules, section
+from .shuffle import Shuffle
 
 
 class BackendKind(enum.StrEnum):
     SPARK = "Spark"
     SIMULATED = "Simulated"
-
-
-class SecretKey(Model):
-    """A key of a secret in the job's namespace."""
-
-    name: Name = Field(description="Name of the secret.")
-    key: Name = Field(description="Key in the secret.")
-
-
-class SecretSource(Model):
-    secret_key_ref: SecretKey = Field(description="Secret key that holds the value.")
 
 
 class DriverPod(Model):
@@ -213,52 +202,6 @@ class Scaling(Model):
     excluded_periods: list[ExcludedPeriodSpec] = Field(
         [], max_length=32, description="Daily periods in which nothing is scaled."
     )
-
-
-class RedisTier(Model):
-    url_from: SecretSource = Field(description="Where the URL of the Redis server is.")
-
-
-class HotTier(Model):
-    redis: RedisTier = Field(description="Redis server of the hot tier.")
-
-
-class VolumeTier(Model):
-    host_path: str = Field(max_length=512, min_length=1, pattern="^/", description="Absolute path on the node.")
-
-
-class WarmTier(Model):
-    volume: VolumeTier = Field(description="Local volume of the warm tier.")
-
-
-class S3Tier(Model):
-    bucket: str = Field(max_length=63, min_length=3, description="Bucket.")
-    prefix: str | None = Field(None, max_length=512, description="Prefix of every object key; none when absent.")
-    endpoint: str | None = Field(None, max_length=512, description="URL of an S3-compatible server.")
-    storage_class: str | None = Field(None, max_length=64, description="Storage class, for example GLACIER.")
-    credentials_from: SecretSource | None = Field(None, description="Where the credentials are.")
-
-
-class ColdTier(Model):
-    s3: S3Tier = Field(description="Bucket of the tier.")
-
-
-class Tiers(Model):
-    hot: HotTier | None = Field(None, description="Redis.")
-    warm: WarmTier | None = Field(None, description="Local NVMe.")
-    cold: ColdTier | None = Field(None, description="S3.")
-    archive: ColdTier | None = Field(None, description="S3 with an archive storage class.")
-
-
-class Shuffle(Model):
-    tier: Literal["Auto"] | Tier = Field(
-        "Auto",
-        description="Shuffle tier; Auto leaves it to the policy. A live job has Warm and the tiers stated below.",
-    )
-    compression: Literal["Auto"] | Compression = Field(
-        "Auto", description="Compression of shuffle blocks; Auto leaves it to the policy."
-    )
-    tiers: Tiers = section(Tiers, "Servers and volumes of the tiers.")
 
 
 class MqttSource(Model):

@@ -24,6 +24,7 @@ class ConditionType(enum.StrEnum):
     OBSERVATION_FRESH = "ObservationFresh"
     OBJECTIVE_MET = "ObjectiveMet"
     SCALING_LIMITED = "ScalingLimited"
+    SHUFFLE_TIERS_READY = "ShuffleTiersReady"
     DEGRADED = "Degraded"
 
 
@@ -81,6 +82,32 @@ class DriverStatus(Model):
     restart_cost: str | None = Field(None, description="Last outage of a restart from the checkpoint.")
 
 
+class TierTroubleStatus(Model):
+    tier: Tier = Field(description="The tier that fails.")
+    reason: str = Field(description="Stable reason in CamelCase.")
+    message: str = Field(description="What is wrong, where, and what to do.")
+    since: str | None = Field(None, description="When it was first seen to fail, RFC 3339.")
+    next_try: str | None = Field(None, description="When a batch tries it again, RFC 3339.")
+
+
+class ShuffleStatus(Model):
+    """The tiered shuffle, by its newest micro-batch."""
+
+    wanted_tier: Tier = Field(description="Tier of the allocation as the batch began.")
+    tier: Tier = Field(description="Tier that most of its bytes went to.")
+    compression: Compression = Field(description="Compression of its blocks.")
+    raw_bytes: int | None = Field(None, description="Bytes of its rows before compression.")
+    stored_bytes: int | None = Field(None, description="Bytes of its blocks.")
+    ratio: str | None = Field(None, description="Stored by raw bytes.")
+    write_time: str | None = Field(None, description="Time that tasks wrote, summed over them.")
+    read_time: str | None = Field(None, description="Time that tasks read, summed over them.")
+    batch_time: str | None = Field(None, description="From its first exchange to its commit.")
+    batches: int | None = Field(None, description="Micro-batches that used it since this driver started.")
+    repeated_batches: int | None = Field(None, description="Repetitions of batches whose blocks were lost.")
+    temperature: str | None = Field(None, description="Probability that the data is read again, 0 to 1.")
+    failing: list[TierTroubleStatus] = Field([], description="Tiers that fail now; others stand in for them.")
+
+
 class PolicyStatus(Model):
     name: str = Field(description="Name of the policy.")
     digest: str = Field(description="Digest of its artifact, builtin for a rule.")
@@ -125,6 +152,9 @@ class SparkIoTJobStatus(Model):
     latency: LatencyStatus | None = Field(None, description="Latency against its objective.")
     backlog: int | None = Field(None, description="Messages that wait for a micro-batch.")
     cost_per_hour: str | None = Field(None, description="Dollars an hour that are billed now.")
+    shuffle: ShuffleStatus | None = Field(
+        None, description="What the tiered shuffle did; absent for a job that has not used it."
+    )
     memory_floor: str | None = Field(
         None, description="Least memory of an executor since one ran out of it; absent while none did."
     )

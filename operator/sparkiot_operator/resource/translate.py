@@ -1,6 +1,7 @@
 """From a resource's ``spec`` to the values that decisions know. Pure; what is wrong comes back as problems."""
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
@@ -17,7 +18,8 @@ from sparkiot_policies.objectives import Objectives, Weights, pinned_weights
 from sparkiot_sim.devcluster.schema import StructuralSchema
 
 from .base import seconds
-from .spec import Edge, ExcludedPeriodSpec, ObjectivesSpec, Scaling, Shuffle, SparkIoTJobSpec
+from .shuffle import Shuffle
+from .spec import Edge, ExcludedPeriodSpec, ObjectivesSpec, Scaling, SparkIoTJobSpec
 
 AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
 """What ``tier: Auto`` may choose: an archive answers in minutes to hours, so a user must name it."""
@@ -26,8 +28,13 @@ AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
 SIMULATED_MEMORY_MIB = 4096
 LIVE_MEMORY_MIB = 2048
 """Of one executor at a job's start; one that runs out of it raises the job's floor."""
+READ_AT_ONCE = "GLACIER_IR"
+"""The archive's storage class that needs no restore."""
 LOCAL_TIERS = (Tier.WARM,)
 """What every live job has: its executors' own disks."""
+
+
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,9 @@ def _compressions(shuffle: Shuffle, *, live: bool) -> tuple[Compression, ...]:
 def _stated_tiers(shuffle: Shuffle) -> tuple[Tier, ...]:
     """What a live job can use: local disks, and the tiers whose server or volume it names."""
     stated = shuffle.tiers
-    found = {Tier.HOT: stated.hot, Tier.WARM: LOCAL_TIERS, Tier.COLD: stated.cold, Tier.ARCHIVE: stated.archive}
+    # What must be restored before it is read cannot serve a batch; only who names the tier gets it.
+    archive = stated.archive if stated.archive and stated.archive.s3.storage_class == READ_AT_ONCE else None
+    found = {Tier.HOT: stated.hot, Tier.WARM: LOCAL_TIERS, Tier.COLD: stated.cold, Tier.ARCHIVE: archive}
     return tuple(tier for tier, where in found.items() if where is not None)
 
 
@@ -210,5 +219,6 @@ def _problem(error: Mapping[str, Any]) -> SpecProblem:
 
 
 def _shown(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
+    """A value for a message; the credentials that a URL may hold are left out."""
+    text = "nothing" if value is None else _CREDENTIALS.sub("//…@", repr(value))
     return text if len(text) < 120 else text[:117] + "..."

@@ -11,6 +11,7 @@ from .executor import executor_template
 from .memory import EXECUTOR_OVERHEAD_FACTOR, MIN_EXECUTOR_OVERHEAD_MIB
 from .properties import Capabilities, format_properties, spark_properties
 from .shuffle import compression_properties, tier_properties
+from .tiers import tiers_document
 
 
 def config_files(
@@ -18,7 +19,7 @@ def config_files(
 ) -> dict[str, str]:
     """Files of the driver's configuration folder by name; ``application`` is the spec's."""
     properties = spark_properties(spec, application, name=name, namespace=namespace, capabilities=capabilities)
-    job = {
+    job: dict[str, Any] = {
         "namespace": namespace,
         "name": name,
         "uid": uid,
@@ -32,6 +33,8 @@ def config_files(
         "memoryOverheadFactor": EXECUTOR_OVERHEAD_FACTOR,
         "minMemoryOverheadMiB": MIN_EXECUTOR_OVERHEAD_MIB,
     }
+    if (document := tiers_document(spec)) is not None:
+        job["shuffle"] = document
     return {
         "spark.properties": format_properties(properties),
         "executor-template.json": _json(executor_template(application, name=name)),

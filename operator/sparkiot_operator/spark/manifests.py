@@ -14,6 +14,7 @@ from .config import config_files
 from .pod import driver_pod
 from .properties import Capabilities, resizes
 from .restart_fields import restart_fields, spec_hash, write_annotation
+from .tiers import driver_environment, host_path
 from .validation import problems, required_application
 
 Json = dict[str, Any]
@@ -97,6 +98,8 @@ def build_objects(request: DriverRequest) -> DriverObjects:
         allocation=request.allocation,
         runtime_image=request.runtime_image,
         runtime_pull_policy=request.runtime_pull_policy,
+        secrets=driver_environment(spec),
+        warm_path=host_path(spec),
     )
     return DriverObjects(
         service_account=None if account else access.service_account(_metadata(request, base)),

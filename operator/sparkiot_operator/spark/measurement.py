@@ -6,7 +6,7 @@ from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.job import Prices
 from sparkiot_policies.measurement import Batch, Measurement
 
-from .report import BatchReport, DriverReport, QueryReport
+from .report import BatchReport, DriverReport, QueryReport, ShuffleReport
 
 BYTES_PER_MB = 1e6
 BYTES_PER_MIB = 1 << 20
@@ -41,14 +41,14 @@ def measure(
         rate=_rate(since, report),
         backlog=_backlog(active),
         volume_mb=_per_batch(since, report, "input_bytes", zero_is_known=False),
-        shuffle_mb=_per_batch(since, report, "shuffle_write_bytes", zero_is_known=True),
+        shuffle_mb=_shuffle_mb(since, report),
         cpu=_cpu(since, report),
         memory=report.memory_percent,
         state_mib=_state_mib(active),
         running=executors.running,
         pending=executors.pending,
         unschedulable=unschedulable,
-        temperature=_reread(report),
+        temperature=_temperature(report),
         cost_per_hour=_cost_per_hour(since, report, prices, applied or desired),
         trigger_interval_s=_slowest(active),
         batches=_batches(since, report, shift=now - report.time),
@@ -126,6 +126,33 @@ def _per_batch(since: DriverReport | None, report: DriverReport, total: str, *, 
     return None
 
 
+def _shuffle_mb(since: DriverReport | None, report: DriverReport) -> float | None:
+    """MB of a batch: what Spark's own shuffle wrote, and the rows that went through the tiered one, uncompressed."""
+    own = _per_batch(since, report, "shuffle_write_bytes", zero_is_known=True)
+    if report.shuffle is None:
+        return own
+    tiered = None
+    for first in (since.shuffle if since is not None else None, None):
+        raw, batches = (_more(first, report.shuffle, name) for name in ("raw_bytes", "batches"))
+        if raw is not None and batches:
+            tiered = raw / batches / BYTES_PER_MB
+            break
+    return own if tiered is None else tiered + (own or 0.0)
+
+
+def _more(since: ShuffleReport | None, shuffle: ShuffleReport, total: str) -> float | None:
+    """How much a sum of the tiered shuffle grew; without an earlier report, the sum since the driver's start."""
+    after: float | None = getattr(shuffle.totals, total)
+    before: float | None = getattr(since.totals, total) if since is not None else 0.0
+    return None if after is None or before is None else max(after - before, 0.0)
+
+
+def _temperature(report: DriverReport) -> float | None:
+    """Of the tiered shuffle where the job uses it, as it sees each read; else what Spark's sums tell."""
+    tiered = report.shuffle.temperature if report.shuffle is not None else None
+    return _reread(report) if tiered is None else tiered
+
+
 def _reread(report: DriverReport) -> float | None:
     """Share of the shuffle blocks that are read more often than once, as retries and replays do; None before a batch.
 
@@ -157,6 +184,8 @@ def _cost_per_hour(
         return None
     compute = prices.compute_per_hour(running + (pending or 0), allocation.memory_mib)
     written = _grown(since, report, "shuffle_write_bytes")
+    if written is not None and since is not None and report.shuffle is not None:
+        written += _more(since.shuffle, report.shuffle, "stored_bytes") or 0.0
     elapsed = report.time - since.time if since else 0.0
     if written is None or elapsed <= 0:
         return compute

@@ -1,6 +1,7 @@
 """The driver pod: the user's image, with our runtime beside it on a volume that an init container fills."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sparkiot_operator.resource.spec import Application
@@ -18,6 +19,7 @@ RUNTIME = "/opt/sparkiot"
 CONFIG = "/etc/sparkiot"
 TOKEN = "/etc/sparkiot-token"  # noqa: S105 - where it is mounted
 GRACE_S = 60
+WARM_VOLUME = "sparkiot-warm"
 
 _PROBE: Json = {"httpGet": {"path": "/healthz", "port": naming.AGENT_PORT}, "timeoutSeconds": 5}
 # Spark waits for its driver pod to be ready before it asks for executors: a quick first probe is a quick start.
@@ -34,8 +36,14 @@ def driver_pod(
     allocation: AllocationRequest,
     runtime_image: str,
     runtime_pull_policy: str | None,
+    secrets: Sequence[Json] = (),
+    warm_path: str | None = None,
 ) -> Json:
-    """The driver pod. metadata: with its name, which is also that of its Secret and ConfigMap. Raises TemplateError."""
+    """The driver pod. metadata: with its name, which is also that of its Secret and ConfigMap.
+
+    secrets: variables that come from the job's secrets. warm_path: a folder of the nodes that is mounted where it is.
+    Raises TemplateError.
+    """
     owned = {
         "metadata": metadata,
         "spec": {
@@ -43,8 +51,8 @@ def driver_pod(
             "serviceAccountName": service_account,
             "automountServiceAccountToken": True,
             "initContainers": [_runtime_container(runtime_image, runtime_pull_policy)],
-            "containers": [_driver_container(application, allocation)],
-            "volumes": _volumes(metadata["name"]),
+            "containers": [_driver_container(application, allocation, secrets, warm_path)],
+            "volumes": _volumes(metadata["name"], warm_path),
         },
     }
     return merge(merge(_defaults(application), own(application.driver.template)), owned)
@@ -90,7 +98,9 @@ def _runtime_container(image: str, pull_policy: str | None) -> Json:
     }
 
 
-def _driver_container(application: Application, allocation: AllocationRequest) -> Json:
+def _driver_container(
+    application: Application, allocation: AllocationRequest, secrets: Sequence[Json], warm_path: str | None
+) -> Json:
     memory = format_memory(parse_memory(application.driver.memory))
     main_file = application.main_application_file.removeprefix("local://")
     return {
@@ -100,7 +110,7 @@ def _driver_container(application: Application, allocation: AllocationRequest) -
         "command": ["python3", "-m", "sparkiot_driver"],
         "args": [_literal(text) for text in (main_file, *application.arguments)],
         "workingDir": WORK,
-        "env": _environment(application, allocation),
+        "env": [*_environment(application, allocation), *secrets],
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in naming.PORTS],
         "resources": {"requests": {"memory": memory}, "limits": {"memory": memory}},
         "terminationMessagePath": "/dev/termination-log",
@@ -111,6 +121,7 @@ def _driver_container(application: Application, allocation: AllocationRequest) -
             {"name": "sparkiot-token", "mountPath": TOKEN, "readOnly": True},
             {"name": "sparkiot-work", "mountPath": WORK},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an empty volume of the pod's own
+            *([{"name": WARM_VOLUME, "mountPath": warm_path}] if warm_path else []),
         ],
     }
 
@@ -138,7 +149,7 @@ def _environment(application: Application, allocation: AllocationRequest) -> lis
     ]
 
 
-def _volumes(name: str) -> list[Json]:
+def _volumes(name: str, warm_path: str | None) -> list[Json]:
     return [
         {"name": "sparkiot-runtime", "emptyDir": {}},
         {"name": "sparkiot-config", "configMap": {"name": name}},
@@ -146,6 +157,7 @@ def _volumes(name: str) -> list[Json]:
         {"name": "sparkiot-token", "secret": {"secretName": name, "defaultMode": 0o440}},
         {"name": "sparkiot-work", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
+        *([{"name": WARM_VOLUME, "hostPath": {"path": warm_path}}] if warm_path else []),
     ]
 
 

@@ -10,6 +10,7 @@ from sparkiot_operator.resource.spec import Application, SparkIoTJobSpec
 
 from . import naming
 from .memory import driver_heap_mib
+from .tiers import executor_environment
 
 RESIZE_PLUGIN = "org.apache.spark.scheduler.cluster.k8s.ExecutorResizePlugin"
 RESIZE_SINCE = (4, 2)
@@ -72,7 +73,8 @@ def spark_properties(
 ) -> dict[str, str]:
     """Everything for ``spark.properties``; ``application`` is the spec's. Later layers win."""
     stated = dict(application.spark_conf)
-    properties = _defaults(spec, application, name) | stated | _owned(application, name, namespace)
+    owned = _owned(application, name, namespace) | executor_environment(spec)
+    properties = _defaults(spec, application, name) | stated | owned
     if resizes(application, capabilities):
         given = [plugin for plugin in stated.get("spark.plugins", "").split(",") if plugin.strip()]
         properties["spark.plugins"] = ",".join(dict.fromkeys([*given, RESIZE_PLUGIN]))

@@ -136,11 +136,104 @@ class RuntimeReport(_Wire):
     rss_bytes: int | None = None
 
 
+class TierFailureReport(_Wire):
+    """A tier that did not do what a batch asked of it. reason: the class of the error, such as TierUnavailable."""
+
+    tier: str
+    reason: str
+    message: str | None = None
+
+
+class TierDownReport(TierFailureReport):
+    """A tier that is left alone after a failure. since, retry_at: when it failed, when it is tried again."""
+
+    since: float | None = None
+    retry_at: float | None = None
+
+
+class TierCheckReport(_Wire):
+    """What a check of a tier found from within the driver's pod. reason, message: None when the tier works."""
+
+    tier: str
+    reason: str | None = None
+    message: str | None = None
+    time: float | None = None
+
+
+class ShuffleBatchReport(_Wire):
+    """A micro-batch that went through the tiered shuffle.
+
+    wanted_tier: of the allocation at its start; tier: the one that most of its bytes went to. raw_bytes: of its rows
+    as Arrow; ratio: stored by raw, None without rows. write_seconds, read_seconds: summed over tasks. reread_bytes: of
+    what was read, the part that was read more than once. attempts: 1 where no block was lost. seconds: from the start
+    of its first exchange to the commit.
+    """
+
+    seq: int
+    time: float | None = None
+    query: str | None = None
+    batch_id: int | None = None
+    wanted_tier: Tier
+    tier: Tier
+    compression: Compression
+    rows: int | None = None
+    blocks: int | None = None
+    raw_bytes: int | None = None
+    stored_bytes: int | None = None
+    ratio: float | None = None
+    read_bytes: int | None = None
+    reread_bytes: int | None = None
+    write_seconds: float | None = None
+    read_seconds: float | None = None
+    seconds: float | None = None
+    attempts: int | None = None
+    failures: tuple[TierFailureReport, ...] = ()
+
+
+class ShuffleTotalsReport(_Wire):
+    """Sums since the supervisor began, as in a batch. retried_batches: repetitions, of blocks that were lost."""
+
+    batches: int | None = None
+    retried_batches: int | None = None
+    rows: int | None = None
+    blocks: int | None = None
+    raw_bytes: int | None = None
+    stored_bytes: int | None = None
+    read_bytes: int | None = None
+    reread_bytes: int | None = None
+    write_seconds: float | None = None
+    read_seconds: float | None = None
+
+
+class ShuffleTierReport(_Wire):
+    """Sums of one tier. failures: batches in which it failed, by reason."""
+
+    tier: Tier
+    blocks: int | None = None
+    raw_bytes: int | None = None
+    stored_bytes: int | None = None
+    read_bytes: int | None = None
+    write_seconds: float | None = None
+    read_seconds: float | None = None
+    failures: dict[str, int] = {}
+
+
+class ShuffleReport(_Wire):
+    """The tiered shuffle. batches: the newest ones. temperature: the probability that its data is read again."""
+
+    batches: tuple[ShuffleBatchReport, ...] = ()
+    totals: ShuffleTotalsReport = ShuffleTotalsReport()
+    tiers: tuple[ShuffleTierReport, ...] = ()
+    down: tuple[TierDownReport, ...] = ()
+    temperature: float | None = None
+
+
 class DriverReport(_Wire):
     """One answer of a driver.
 
     incarnation: of its supervisor process; totals and seq begin anew with another. figures_at: when the executors'
-    figures were read from Spark, None before the first time since its start.
+    figures were read from Spark, None before the first time since its start. shuffle: None where the job's program does
+    not use the tiered shuffle. tier_checks: empty until the stated tiers were checked.
     """
 
     time: float
@@ -160,6 +253,8 @@ class DriverReport(_Wire):
     restart_cost_seconds: float | None = None
     desired: WireAllocation | None = None
     applied: AppliedReport | None = None
+    shuffle: ShuffleReport | None = None
+    tier_checks: tuple[TierCheckReport, ...] = ()
     runtime: RuntimeReport | None = None
 
     @property

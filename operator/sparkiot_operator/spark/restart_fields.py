@@ -56,9 +56,9 @@ def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in spec.get("application", {}).items():
         path = f"spec.application.{name}"
         values |= {f"{path}.{key}": inner for key, inner in value.items()} if name in _OPENED else {path: value}
-    # Local directories of executors come from the warm tier's volume, and pods do not change theirs.
-    warm = spec.get("shuffle", {}).get("tiers", {}).get("warm")
-    return values | ({"spec.shuffle.tiers.warm": warm} if warm else {})
+    # Pods do not change their volumes, variables and configuration.
+    tiers = spec.get("shuffle", {}).get("tiers", {})
+    return values | {f"spec.shuffle.tiers.{tier}": stated for tier, stated in tiers.items()}
 
 
 def _digest(value: Any) -> str:

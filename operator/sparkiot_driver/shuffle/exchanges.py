@@ -1,0 +1,90 @@
+"""The public operations: rows partitioned by keys through the tiers, and a grouped aggregation over that."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from pyspark.sql import DataFrame, Row, functions
+
+from sparkiot_driver.shuffle import plan
+from sparkiot_driver.shuffle.batches import current
+from sparkiot_driver.shuffle.requirements import MissingPackage
+
+BLOCK_BYTES = 64 << 20
+"""Raw size of the blocks that map tasks write."""
+
+
+def exchange(frame: DataFrame, keys: Sequence[str], partitions: int | None = None) -> DataFrame:
+    """The rows of a frame, those with equal keys in one partition, through blocks in the wanted tier.
+
+    Spark knows how the result is partitioned: grouping or joining it by these keys shuffles nothing again. The blocks
+    are written before this returns, and read with each action on the result, until the batch is over. An executor that
+    is lost after the writing takes no block with it.
+
+    keys: names of columns, none of floating point or with a collation. partitions: by default what
+    spark.sql.shuffle.partitions says.
+    Raises RuntimeError outside of a batch, CannotCut, ValueError for a key that is no column.
+    """
+    count = partitions or _default_partitions(frame)
+    names = frame.columns
+    for key in keys:
+        if names.count(key) != 1:
+            raise ValueError(
+                f"key {key!r} is {'twice' if key in names else 'not'} among the columns {', '.join(names)}"
+            )
+        plan.refuse_type(frame.schema[key].dataType.json(), key)
+    if not keys:
+        raise ValueError("an exchange needs at least one key")
+    places = [names.index(key) for key in keys]
+    return plan.partitioned(_through(plan.named(frame), places, count), frame.schema, places, count)
+
+
+def aggregate(
+    frame: DataFrame, keys: Sequence[Any], columns: Sequence[Any], partitions: int | None = None
+) -> DataFrame:
+    """``frame.groupBy(*keys).agg(*columns)`` with its shuffle through the tiers.
+
+    Each task aggregates its own rows first, as in Spark's own shuffle, and with Spark's own code; so the result is
+    Spark's, whatever the aggregates. Aggregates over DISTINCT values pass through Spark's own shuffle before.
+
+    keys, columns: as groupBy and agg take them, one key at least. partitions and errors: as in ``exchange``.
+    """
+    if not keys:
+        raise ValueError("a tiered aggregation needs at least one key")
+    count = partitions or _default_partitions(frame)
+    cut = plan.Cut(frame.groupBy(*keys).agg(*columns))
+    return cut.total(_through(cut.partial(), list(range(len(cut.keys))), count), count)
+
+
+def _through(frame: DataFrame, keys: Sequence[int], partitions: int) -> DataFrame:
+    """The rows of a frame with columns c0, c1, ..., in partitions by the hash of some of them, as Spark hashes."""
+    from sparkiot_driver.shuffle.tasks import STATUS_DDL, MapTask, ReduceTask, Written  # they import pyarrow
+
+    batch = current()
+    runtime = batch.runtime
+    prefix = batch.new_exchange()
+    number = functions.pmod(functions.hash(*(f"c{i}" for i in keys)), functions.lit(partitions))
+    task = MapTask(runtime.settings.tiers, batch.order, batch.wanted.compression, partitions, prefix, BLOCK_BYTES)
+    statuses = _collected(frame.select("*", number.alias("partition")).mapInArrow(task.run, STATUS_DDL))
+    batch.wrote(statuses)
+    schema = bytes(statuses[0].schema) if statuses else None
+    written = [Written(row.tier, row.key, row.bounds) for row in statuses]
+    spark = frame.sparkSession
+    index = batch.keep(spark.sparkContext.broadcast((schema, written)))
+    reduce = ReduceTask(runtime.settings.tiers, index, runtime.reads, prefix)
+    return spark.range(0, partitions, 1, partitions).mapInArrow(reduce.run, frame.schema)
+
+
+def _collected(frame: DataFrame) -> list[Row]:
+    try:
+        return list(frame.collect())
+    except Exception as error:
+        if "No module named 'pyarrow'" in str(error):
+            raise MissingPackage(
+                "the executors' image lacks pyarrow: add `pip install pyarrow pandas` to it"
+            ) from error
+        raise
+
+
+def _default_partitions(frame: DataFrame) -> int:
+    return int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
