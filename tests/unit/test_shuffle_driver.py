@@ -10,6 +10,7 @@ import pytest
 
 from sparkiot_driver.shuffle import settings
 from sparkiot_driver.shuffle.cleaner import SWEEP_SECONDS, Cleaner
+from sparkiot_driver.shuffle.exchanges import TASK_BYTES, tasks_for
 from sparkiot_driver.shuffle.figures import Figures
 from sparkiot_driver.shuffle.link import Wanted
 from sparkiot_driver.shuffle.lost import Lost, LostBlocks, found_in
@@ -258,6 +259,15 @@ class Accumulated:
         self.value: dict[Any, Any] = {}
         for update in updates:
             self.value = Merged().addInPlace(self.value, update)
+
+
+def test_few_rows_are_read_by_few_tasks() -> None:
+    assert tasks_for(8, least=2, raw_bytes=1_000) == 2
+    assert tasks_for(8, least=3, raw_bytes=1_000) == 4
+    assert tasks_for(8, least=2, raw_bytes=3 * TASK_BYTES) == 4
+    assert tasks_for(8, least=2, raw_bytes=100 * TASK_BYTES) == 8
+    assert tasks_for(7, least=2, raw_bytes=0) == 7
+    assert tasks_for(1, least=16, raw_bytes=0) == 1
 
 
 def test_segments_that_are_read_twice_are_told_from_those_read_once() -> None:

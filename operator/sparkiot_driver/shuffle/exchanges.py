@@ -12,6 +12,8 @@ from sparkiot_driver.shuffle.requirements import MissingPackage
 
 BLOCK_BYTES = 64 << 20
 """Raw size of the blocks that map tasks write."""
+TASK_BYTES = 64 << 20
+"""Raw size of what a reduce task of an aggregation reads at most, as Spark's own are planned."""
 
 
 def exchange(frame: DataFrame, keys: Sequence[str], partitions: int | None = None) -> DataFrame:
@@ -36,7 +38,8 @@ def exchange(frame: DataFrame, keys: Sequence[str], partitions: int | None = Non
     if not keys:
         raise ValueError("an exchange needs at least one key")
     places = [names.index(key) for key in keys]
-    return plan.partitioned(_through(plan.named(frame), places, count), frame.schema, places, count)
+    moved, tasks = _through(plan.named(frame), places, count, least_tasks=count)
+    return plan.partitioned(moved, frame.schema, places, tasks)
 
 
 def aggregate(
@@ -47,17 +50,30 @@ def aggregate(
     Each task aggregates its own rows first, as in Spark's own shuffle, and with Spark's own code; so the result is
     Spark's, whatever the aggregates. Aggregates over DISTINCT values pass through Spark's own shuffle before.
 
-    keys, columns: as groupBy and agg take them, one key at least. partitions and errors: as in ``exchange``.
+    keys, columns: as groupBy and agg take them, one key at least. partitions: as in ``exchange``, but at most so many:
+    where the rows are few, fewer tasks read them. Errors: as there.
     """
     if not keys:
         raise ValueError("a tiered aggregation needs at least one key")
     count = partitions or _default_partitions(frame)
     cut = plan.Cut(frame.groupBy(*keys).agg(*columns))
-    return cut.total(_through(cut.partial(), list(range(len(cut.keys))), count), count)
+    least = frame.sparkSession.sparkContext.defaultParallelism
+    partials, tasks = _through(cut.partial(), list(range(len(cut.keys))), count, least_tasks=least)
+    return cut.total(partials, tasks)
 
 
-def _through(frame: DataFrame, keys: Sequence[int], partitions: int) -> DataFrame:
-    """The rows of a frame with columns c0, c1, ..., in partitions by the hash of some of them, as Spark hashes."""
+def tasks_for(partitions: int, *, least: int, raw_bytes: int) -> int:
+    """How many reduce tasks read so many partitions: at least so many, and TASK_BYTES at most for each.
+
+    A divisor of the partitions, since rows that lie in P partitions by their hash modulo P lie in T groups of these by
+    their hash modulo T. Each task costs Spark a tenth of a second where Python is in it, so many small ones are dear.
+    """
+    divisors = [tasks for tasks in range(1, partitions + 1) if partitions % tasks == 0]
+    return next(t for t in divisors if t == partitions or (t >= least and raw_bytes <= t * TASK_BYTES))
+
+
+def _through(frame: DataFrame, keys: Sequence[int], partitions: int, *, least_tasks: int) -> tuple[DataFrame, int]:
+    """The rows of a frame with columns c0, c1, ... by the hash of some of them, as Spark hashes: in how many tasks."""
     from sparkiot_driver.shuffle.tasks import STATUS_DDL, MapTask, ReduceTask, Written  # they import pyarrow
 
     batch = current()
@@ -71,8 +87,9 @@ def _through(frame: DataFrame, keys: Sequence[int], partitions: int) -> DataFram
     written = [Written(row.tier, row.key, row.bounds) for row in statuses]
     spark = frame.sparkSession
     index = batch.keep(spark.sparkContext.broadcast((schema, written)))
-    reduce = ReduceTask(runtime.settings.tiers, index, runtime.reads, prefix)
-    return spark.range(0, partitions, 1, partitions).mapInArrow(reduce.run, frame.schema)
+    tasks = tasks_for(partitions, least=least_tasks, raw_bytes=sum(row.raw_bytes for row in statuses))
+    reduce = ReduceTask(runtime.settings.tiers, index, runtime.reads, prefix, partitions, tasks)
+    return spark.range(0, tasks, 1, tasks).mapInArrow(reduce.run, frame.schema), tasks
 
 
 def _collected(frame: DataFrame) -> list[Row]:

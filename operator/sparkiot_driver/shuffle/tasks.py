@@ -103,28 +103,31 @@ class ReduceTask(NamedTuple):
     """What all reduce tasks of an exchange are told.
 
     written: broadcast (schema, blocks), the schema serialised, None without blocks. reads: an accumulator of what was
-    read. exchange: its name in there.
+    read. exchange: its name in there. partitions: segments of each block. tasks: how many tasks there are, a divisor of
+    that; a task reads those partitions whose number leaves its own when divided by it.
     """
 
     tiers: dict[str, Any]
     written: Any
     reads: Any
     exchange: str
+    partitions: int
+    tasks: int
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The rows of each partition whose number comes in. Raises LostBlocks."""
+        """The rows of the task whose number comes in. Raises LostBlocks."""
         for batch in batches:
-            for partition in batch.column(0).to_pylist():
-                yield from self._read(partition)
+            for task in batch.column(0).to_pylist():
+                yield from self._read(task)
 
-    def _read(self, partition: int) -> Iterator[pa.RecordBatch]:
+    def _read(self, task: int) -> Iterator[pa.RecordBatch]:
         serialised, blocks = self.written.value
         if serialised is None:
             return
         schema = pa.ipc.read_schema(pa.py_buffer(serialised))
         stores = open_stores(self.tiers)
         figures: dict[str, list[float]] = {}
-        for tier, requests in _portions(blocks, partition):
+        for tier, requests in _portions(blocks, range(task, self.partitions, self.tasks)):
             begun = time.perf_counter()
             try:
                 segments = stores.by_tier[tier].read([Range(*request) for request in requests])
@@ -136,20 +139,21 @@ class ReduceTask(NamedTuple):
                 size + sum(length for _, _, length in requests),
             ]
             yield from decode(segments, schema)
-        self.reads.add({(self.exchange, partition): [1, figures]})
+        self.reads.add({(self.exchange, task): [1, figures]})
 
 
-def _portions(blocks: Sequence[Written], partition: int) -> Iterator[tuple[str, list[tuple[str, int, int]]]]:
-    """Ranges of a partition, by tier, in portions of READ_BYTES."""
+def _portions(blocks: Sequence[Written], partitions: range) -> Iterator[tuple[str, list[tuple[str, int, int]]]]:
+    """Ranges of these partitions, by tier, in portions of READ_BYTES."""
     by_tier: dict[str, list[tuple[str, int, int]]] = {}
     sizes: dict[str, int] = {}
     for tier, key, bounds in blocks:
-        offset, end = bounds[partition], bounds[partition + 1]
-        if end == offset:
-            continue
-        by_tier.setdefault(tier, []).append((key, offset, end - offset))
-        sizes[tier] = sizes.get(tier, 0) + end - offset
-        if sizes[tier] >= READ_BYTES:
-            yield tier, by_tier.pop(tier)
-            sizes[tier] = 0
+        for partition in partitions:
+            offset, length = bounds[partition], bounds[partition + 1] - bounds[partition]
+            if not length:
+                continue
+            by_tier.setdefault(tier, []).append((key, offset, length))
+            sizes[tier] = sizes.get(tier, 0) + length
+            if sizes[tier] >= READ_BYTES:
+                yield tier, by_tier.pop(tier)
+                sizes[tier] = 0
     yield from by_tier.items()
