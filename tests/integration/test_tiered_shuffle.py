@@ -62,7 +62,7 @@ AGGREGATES = (
 )
 
 
-@pytest.mark.parametrize("compression", ["None", "LZ4", "ZSTD"])
+@pytest.mark.parametrize("compression", ["None", "ZSTD"])
 def test_an_aggregation_is_what_spark_makes_of_it(spark: SparkSession, warm: Tiers, compression: str) -> None:
     warm.want("Warm", compression)
     rows = telemetry(spark)
@@ -119,7 +119,7 @@ def test_columns_of_the_same_name_and_a_task_of_several_blocks(
             assert sorted_rows(exchange(rows, ["device", "id"])) == sorted_rows(rows)
     finally:
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
-    assert warm.reports[-1]["blocks"] > 2 * MAPS
+    assert warm.reports[-1]["blocks"] == 2 * MAPS
 
 
 def test_no_rows_give_none_and_leave_nothing(spark: SparkSession, warm: Tiers) -> None:
