@@ -8,7 +8,7 @@ next, not what would have followed from it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from sparkiot_policies.controller import PROPOSALS_S
+from sparkiot_policies.controller import remembered_s
 from sparkiot_policies.decide import decide
 from sparkiot_policies.decision import Decision
 from sparkiot_policies.history import Proposal
@@ -44,7 +44,10 @@ def replay(
             history = replace(evaluation.history, proposals=own, fallback=None)
             evaluation = replace(evaluation, history=history)
         decision = decide(record.job, evaluation, policy, fallback=fallback, meta=meta)
-        kept = max(record.job.limits.stabilization_s, record.job.metrics_window_s, PROPOSALS_S)
+        kept = remembered_s(record.job)
         recent = tuple(p for p in own if p.time >= decision.time - kept)
-        proposals[record.ref] = (*recent, Proposal(decision.time, decision.proposal.executors))
+        proposals[record.ref] = (
+            *recent,
+            Proposal(decision.time, decision.proposal.executors, decision.proposal.memory_mib),
+        )
         yield Replayed(record.ref, recorded, decision)

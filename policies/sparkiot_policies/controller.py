@@ -23,6 +23,12 @@ RELIEF = 1.5
 """How much more memory an executor gets, at the least, after one ran out of it."""
 
 
+def remembered_s(job: Job) -> float:
+    """How long proposals are remembered."""
+    limits = job.limits
+    return max(limits.stabilization_s, limits.restart_stabilization_s, job.metrics_window_s, PROPOSALS_S)
+
+
 class Controller:
     """Decides for one job, one measurement at a time. ``job`` may be replaced between cycles (a spec edit)."""
 
@@ -74,7 +80,7 @@ class Controller:
         """Remember a decision; one that was only advised (mode Advise) leaves the allocation as it was."""
         self.history = self.history.after(
             decision,
-            keep_s=max(self.job.limits.stabilization_s, self.job.metrics_window_s, PROPOSALS_S),
+            keep_s=remembered_s(self.job),
             fallback_s=self.job.limits.fallback_s,
             processing_rate=evaluation.processing_rate,
             taken=self.job.mode is not Mode.ADVISE,

@@ -30,6 +30,7 @@ class ClampCode(enum.StrEnum):
     COOL_DOWN_SHUFFLE = "CoolDownShuffle"
     RESTART_INTERVAL = "RestartInterval"
     RESTART_NOT_WORTH = "RestartNotWorth"
+    RESTART_UNSETTLED = "RestartUnsettled"
     BUDGET_CEILING = "BudgetCeiling"
     QUOTA = "Quota"
     UNSCHEDULABLE = "Unschedulable"

@@ -12,10 +12,14 @@ NEVER = -math.inf
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A policy's own executor count at a time, before the envelope; for stabilisation windows."""
+    """What a policy asked for at a time, before the envelope; for stabilisation windows.
+
+    memory_mib: None where only the count matters.
+    """
 
     time: float
     executors: int
+    memory_mib: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class History:
         recent = [p for p in self.proposals if p.time >= now - keep_s]
         remembered = replace(
             self,
-            proposals=(*recent, Proposal(now, decision.proposal.executors)),
+            proposals=(*recent, Proposal(now, decision.proposal.executors, decision.proposal.memory_mib)),
             fallback=self._fallback(decision, fallback_s),
             weights=decision.weights,
         )

@@ -81,7 +81,8 @@ class Limits:
     override: executors that ``kubectl scale`` pins. max_up_factor, max_up_step: most executors after one scale-up, as a
     multiple and as a count more; both hold. max_down_factor: largest share that one scale-down may remove, above 0.
     stabilization_s: a scale-down goes no lower than the highest proposal of this time. restart_cost_s: outage of a
-    restart until one was measured. restart_horizon_s: over which a restart must pay. quota_executors: executors that
+    restart until one was measured. restart_horizon_s: over which a restart must pay. restart_stabilization_s: for
+    which proposals must have agreed on more or on less memory. quota_executors: executors that
     the namespace's quota has room for, those of the job included. stale_after_s: age at which a measurement holds the
     allocation. fallback_s: how long the fallback rule acts once it took over.
     """
@@ -96,13 +97,14 @@ class Limits:
     max_up_factor: float = 4.0
     max_up_step: int = 10
     max_down_factor: float = 0.5
-    stabilization_s: float = 120.0
+    stabilization_s: float = 60.0
     cooldown_up_s: float = 0.0
     cooldown_down_s: float = 60.0
     cooldown_shuffle_s: float = 60.0
     restart_min_interval_s: float = 1800.0
     restart_cost_s: float = 60.0
     restart_horizon_s: float = 3600.0
+    restart_stabilization_s: float = 300.0
     quota_executors: int | None = None
     excluded: tuple[ExcludedPeriod, ...] = ()
     stale_after_s: float = 60.0

@@ -13,6 +13,9 @@ from .job import Job
 from .measurement import Batch, EdgeSignal, Measurement
 from .sizing import Pace, required
 
+CATCH_UP_S = 60.0
+"""In which a backlog is to be worked off beside the load. The work is the same however long it takes, and every batch
+is late until it is done."""
 LEAST_BUSY = 0.05
 """Executors: of a load that keeps fewer busy, nothing can be said about a full one."""
 
@@ -72,7 +75,8 @@ def _required(
     batch: Batch | None,
 ) -> dict[str, float | None]:
     peak, mean = max(rates), sum(rates) / len(rates)
-    now, later = required(present.rate, cost, pace), required(ahead.rate, cost, pace)
+    behind = _behind(last) / CATCH_UP_S
+    now, later = required(present.rate + behind, cost, pace), required(ahead.rate + behind, cost, pace)
     shuffle = working_set = None
     if last.memory is not None and last.applied is not None and last.running is not None:
         # In use over all executors, over as few as would be busy with the mean load, which is what state follows.
@@ -89,6 +93,14 @@ def _required(
         "working_set": working_set,
         "shuffle_per_executor": shuffle,
     }
+
+
+def _behind(last: Measurement) -> float:
+    """Messages that wait for longer than those of a job that keeps up: more than one and a half triggers bring."""
+    if last.backlog is None:
+        return 0.0
+    usual = 1.5 * (last.rate or 0.0) * (last.trigger_interval_s or 0.0)
+    return max(last.backlog - usual, 0.0)
 
 
 def stable_floor(history: History, *, now: float, window_s: float) -> int:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from sparkiot_policies.allocation import COMPRESSIONS, TIERS, Compression, Tier
 
-SHIPPED = ("calibration.toml",)
+SHIPPED = ("calibration.toml", "calibrated.toml")
 """Files of this package, in the order in which their presets are listed."""
 
 Key = TypeVar("Key")

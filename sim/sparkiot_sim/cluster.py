@@ -260,9 +260,11 @@ class Cluster:
             return
         # A batch whose last executor was killed for memory runs on as its retry, on the one that comes.
         before = max(before, 1)
-        again = (self.now - batch.start) * lost / before
+        shared_from = batch.start + batch.work.fixed_s
+        at = max(self.now, shared_from)
+        again = (at - shared_from) * lost / before
         pace = (before / self.pool.running) ** self._calibration.batch.scaling_exponent.value
-        batch.end = self.now + (batch.end - self.now + again) * pace
+        batch.end = at + (batch.end - at + again) * pace
 
     def _restart(self) -> None:
         if self._running:

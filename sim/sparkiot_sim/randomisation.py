@@ -31,7 +31,7 @@ class Randomisation:
     another trigger interval, with the objective in proportion.
     """
 
-    presets: tuple[str, ...] = ("edge-small", "cloud-coldstart", "cloud-coldstart", "spot")
+    presets: tuple[str, ...] = ("edge-small", "cloud-coldstart", "cloud-coldstart", "spot", "calibrated")
     kinds: tuple[Kind, ...] = tuple(Kind)
     qualities: tuple[str, ...] = ("measured", "measured", "measured", "perfect", "poor", "none")
     demand: Bounds = (0.4, 12.0)
@@ -207,14 +207,15 @@ def _set(constant: Constant, value: float) -> Constant:
 
 
 def _weights(rng: np.random.Generator) -> Weights:
-    """Balanced for two episodes in five, a named scenario for two, anything for the rest."""
+    """Balanced for two episodes in five, a named scenario for two, anything for the rest, corners included: a
+    meta-controller may ask for them."""
     kind = rng.random()
     if kind < 0.4:
         return SCENARIO_WEIGHTS[Scenario.BALANCED]
     if kind < 0.8:
         named = tuple(SCENARIO_WEIGHTS.values())
         return named[rng.integers(len(named))]
-    cost, latency, throughput = rng.dirichlet((1.0, 1.0, 1.0)).tolist()
+    cost, latency, throughput = rng.dirichlet((0.4, 0.4, 0.4)).tolist()
     return Weights(cost, latency, throughput)
 
 

@@ -15,12 +15,14 @@ BYTES_PER_GIB = 2**30
 class BatchWork(NamedTuple):
     """What one micro-batch costs. A tuple, as one is made for every batch.
 
-    duration_s: of the whole batch. cpu_s: of it, the seconds in which executors compute, serialise what spills, or
-    collect garbage. pressure: working set over usable memory of an executor. shuffle_gib: compressed bytes written.
+    duration_s: of the whole batch. fixed_s: of it, the first seconds, which no executor shares. cpu_s: of it, the
+    seconds in which executors compute, serialise what spills, or collect garbage. pressure: working set over usable
+    memory of an executor. shuffle_gib: compressed bytes written.
     out_of_memory: an executor is killed on the way.
     """
 
     duration_s: float
+    fixed_s: float
     cpu_s: float
     pressure: float
     shuffle_gib: float
@@ -62,14 +64,17 @@ class WorkModel:
             cpu_s *= 1 + self._spill * (min(pressure, self._oom_pressure) - 1)
         if out_of_memory:
             cpu_s *= 1 + self._lost_share
-        duration_s = self._fixed_s + cpu_s
+        fixed_s = self._fixed_s
+        shared_s = cpu_s
         if rows * self._stored_mb > 0:
             # written once, read once, and again with the probability that the data's temperature stands for
             passes = 2 + temperature
             bandwidth = self._stream_mb_s * min(executors, self._streams)
-            duration_s += passes * (self._access_s + rows * self._stored_mb / bandwidth)
+            fixed_s += passes * self._access_s
+            shared_s += passes * rows * self._stored_mb / bandwidth
         return BatchWork(
-            duration_s=duration_s,
+            duration_s=fixed_s + shared_s,
+            fixed_s=fixed_s,
             cpu_s=cpu_s,
             pressure=pressure,
             shuffle_gib=rows * self._stored_gib,

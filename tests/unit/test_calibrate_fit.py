@@ -94,6 +94,9 @@ def test_spill_counts_on_the_work_beyond_the_fixed_cost() -> None:
     assert fit_spill(spark().spills).value == pytest.approx(0.5)
     with pytest.raises(FitError, match="no working set exceeded"):
         fit_spill([pressure(mib, 1.0) for mib in (50, 100, 150)])
+    flat = [(50, 1.0), (50, 1.2), (100, 1.1), (100, 1.0), (150, 1.0), (150, 1.2), (400, 3.0)]
+    with pytest.raises(FitError, match="no longer the larger they were"):
+        fit_spill([pressure(mib, duration) for mib, duration in flat])
 
 
 def test_a_tier_is_the_mean_of_writing_and_reading_and_compression_of_both_ways() -> None:

@@ -44,7 +44,9 @@ def test_a_copy_of_the_shipped_file_reads_the_same(tmp_path: Path) -> None:
 
 
 def test_an_unknown_preset_names_those_that_exist() -> None:
-    with pytest.raises(CalibrationError, match=r"'moon' is unknown; known: edge-small, cloud-coldstart, spot"):
+    with pytest.raises(
+        CalibrationError, match=r"'moon' is unknown; known: edge-small, cloud-coldstart, spot, calibrated"
+    ):
         calibration_with("moon")
     with pytest.raises(CalibrationError, match="'calm' is unknown; known: edge-small, cloud-coldstart, spot"):
         calibration_with("spot").preset("calm")

@@ -102,15 +102,15 @@ def test_a_step_down_is_limited_by_share() -> None:
 
 
 def test_scale_down_goes_no_lower_than_the_highest_proposal_of_the_window() -> None:
-    proposals = (Proposal(NOW - 121, 10), Proposal(NOW - 119, 8), Proposal(NOW - 10, 6))
+    proposals = (Proposal(NOW - 61, 10), Proposal(NOW - 59, 8), Proposal(NOW - 10, 6))
     assert scaled(5, current=10, proposals=proposals) == (8, [ClampCode.STABILIZING])
     assert scaled(5, current=7, proposals=proposals) == (7, [ClampCode.STABILIZING])
     assert scaled(9, current=10, proposals=proposals) == (9, [])
 
 
 def test_a_history_younger_than_the_window_holds_scale_down() -> None:
-    assert scaled(3, since=NOW - 60) == (4, [ClampCode.STABILIZING])
-    assert scaled(3, since=NOW - 120) == (3, [])
+    assert scaled(3, since=NOW - 30) == (4, [ClampCode.STABILIZING])
+    assert scaled(3, since=NOW - 60) == (3, [])
     assert scaled(3, since=NOW, limits={"stabilization_s": 0.0}) == (3, [])
 
 

@@ -7,6 +7,7 @@ from support_jobs import NOW, allocation, evaluation, job
 
 from sparkiot_policies.decision import ClampCode
 from sparkiot_policies.envelope import constrain, restart
+from sparkiot_policies.history import Proposal
 from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
 
 BUDGET = SCENARIO_WEIGHTS[Scenario.SMART_CITY_BUDGET]
@@ -79,6 +80,24 @@ def test_restarts_keep_their_interval() -> None:
 def test_the_interval_counts_from_the_last_restart_there_may_have_been(known: dict[str, Any], last: str) -> None:
     _, (clamp,) = constrain(job(), evaluation(memory=10.0, **known), allocation(gib=1))
     assert clamp.message == f"memory 1Gi -> 2Gi: restarts are at least 1800 s apart, {last}"
+
+
+@pytest.mark.parametrize(("before", "gib"), [(1024, 2), (2048, 2), (4096, 4), (8192, 4)])
+def test_less_memory_must_have_been_asked_for_all_the_time(before: int, gib: int) -> None:
+    """Asking for another amount of less is no contradiction; asking for what is in force, or for more, is one."""
+    for seconds, expected in ((300, gib), (301, 2)):
+        proposals = (Proposal(NOW - seconds, 4, before), Proposal(NOW - 10, 4, 2048), Proposal(NOW - 5, 4))
+        found, codes = memory(2, memory=10.0, proposals=proposals)
+        assert found == expected
+        assert codes == ([] if found == 2 else [ClampCode.RESTART_UNSETTLED])
+
+
+def test_more_memory_waits_as_well_unless_an_executor_ran_out_of_it() -> None:
+    proposals = (Proposal(NOW - 60, 4, 4096),)
+    assert memory(6, memory=97.0, proposals=proposals) == (4, [ClampCode.RESTART_UNSETTLED])
+    assert memory(6, memory=97.0, proposals=proposals, out_of_memory=1) == (6, [])
+    limits = {"restart_stabilization_s": 30.0}
+    assert memory(6, memory=97.0, proposals=proposals, limits=limits) == (6, [])
 
 
 def test_the_part_in_place_is_taken_without_the_restart() -> None:

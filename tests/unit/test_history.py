@@ -26,7 +26,7 @@ def after(past: History, proposal: Allocation | Exception, *, now: float = NOW, 
 def test_a_steady_decision_leaves_only_its_proposal_and_weights() -> None:
     past = history()
     new = after(past, allocation())
-    assert (new.proposals, new.weights) == ((Proposal(NOW, 4),), evaluation().weights)
+    assert (new.proposals, new.weights) == ((Proposal(NOW, 4, 2048),), evaluation().weights)
     assert new.allocation == past.allocation
     assert (new.scaled_up, new.scaled_down, new.shuffled, new.restarted) == (NEVER,) * 4
     assert (new.last_scale_up, new.fallback) == (None, None)
@@ -42,12 +42,12 @@ def test_each_kind_of_change_is_dated() -> None:
 
 def test_proposals_are_those_of_the_policy_and_are_forgotten() -> None:
     past = history(proposals=(Proposal(NOW - 121, 7), Proposal(NOW - 120, 8)))
-    assert after(past, allocation(30)).proposals == (Proposal(NOW - 120, 8), Proposal(NOW, 30))
+    assert after(past, allocation(30)).proposals == (Proposal(NOW - 120, 8), Proposal(NOW, 30, 2048))
 
 
 def test_an_advised_decision_leaves_the_allocation() -> None:
     new = after(history(), allocation(6, gib=1, tier=Tier.HOT), taken=False)
-    assert (new.allocation, new.proposals) == (allocation(4), (Proposal(NOW, 6),))
+    assert (new.allocation, new.proposals) == (allocation(4), (Proposal(NOW, 6, 1024),))
     assert (new.scaled_up, new.shuffled, new.restarted, new.last_scale_up) == (NEVER, NEVER, NEVER, None)
 
 

@@ -1,5 +1,7 @@
 """How many executors a load needs by what batches cost, what signals say together, and what the envelope keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,7 +43,8 @@ def seen(**changes: object) -> dict[str, float | None]:
         "signals": [],
         "now": NOW,
     }
-    return dict(outlook(JOB, HISTORY, LAST, **{**arguments, **changes}))  # type: ignore[arg-type] # one of each kind
+    last = changes.pop("last", LAST)
+    return dict(outlook(JOB, HISTORY, last, **{**arguments, **changes}))  # type: ignore[arg-type] # one of each kind
 
 
 def test_executors_by_hand() -> None:
@@ -96,6 +99,15 @@ def test_what_is_seen_by_hand() -> None:
     assert found["working_set"] == pytest.approx(0.5 * allocation().memory_gib * 6 / 4)
     # 3 MB of 150 rows, 100 of which an executor works off in a second
     assert found["shuffle_per_executor"] == pytest.approx(2.0)
+
+
+def test_a_backlog_is_provided_for_beside_the_load() -> None:
+    """Half a second of 320 rows/s, and half as much again, is no backlog; 9,600 rows beyond are 160/s for a minute."""
+    late = seen(last=replace(LAST, backlog=240.0 + 9600.0))
+    assert late["required"] == pytest.approx((320 + 160) * 0.5 / 100 / 0.4)
+    assert late["required_ahead"] == pytest.approx(late["required"])
+    for backlog in (240.0, None):
+        assert seen(last=replace(LAST, backlog=backlog))["required"] == pytest.approx(4.0)
 
 
 def test_without_an_edge_the_load_is_expected_to_stay() -> None:

@@ -106,6 +106,20 @@ def test_a_steady_job_has_the_latency_of_its_trigger_and_batch() -> None:
     assert batches[-1].latency_ms == pytest.approx(1000 * (0.5 + duration))
 
 
+@pytest.mark.parametrize(("after_s", "ends_s"), [(0.55, 0.6 + 10.0), (0.6 + 2.5, 0.6 + 2.5 + 10.0 - 2.5 * 2**0.95)])
+def test_executors_that_leave_stretch_what_is_left_of_a_batch_but_not_its_fixed_part(
+    after_s: float, ends_s: float
+) -> None:
+    """1,000 rows at 100/s, from 0.5 s on: 0.1 s that nobody shares, and 10 s of one executor."""
+    profile = JobProfile(rate_per_executor=100, shuffle_fraction=0, state_mib=0)
+    job = simulated(allocation(2), workload=load([0.0]), profile=profile, backlog=1000)
+    job.advance(START + after_s)
+    job.apply(allocation(1))
+    job.advance(START + 30)
+    (batch,) = job.measure().batches
+    assert batch.time - START == pytest.approx(ends_s)
+
+
 def test_a_late_batch_starts_the_next_at_once_and_takes_all_that_waits() -> None:
     batches = run(simulated(allocation(1), workload=load([400.0])), 60, 10)
     for before, batch in pairwise(batches):

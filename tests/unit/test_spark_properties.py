@@ -70,6 +70,12 @@ def test_defaults_yield_to_the_user() -> None:
     assert properties(live_spec())["spark.sql.streaming.checkpointLocation"] == "s3a://bucket/checkpoints/city"
 
 
+def test_executors_that_join_get_tasks_at_once() -> None:
+    """Spark's own wait for the executor with most of the input keeps all tasks of a batch of one file on it."""
+    assert properties(live_spec())["spark.locality.wait"] == "0s"
+    assert properties(live_spec(sparkConf={"spark.locality.wait": "1s"}))["spark.locality.wait"] == "1s"
+
+
 def test_the_endless_life_of_a_stream_does_not_add_up_executor_failures() -> None:
     found = properties(live_spec(scaling={"executors": {"min": 1, "max": 40}}))
     assert found["spark.executor.maxNumFailures"] == "120"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Plan:
     """One program. Repeats are of every size on every number of executors.
 
-    warm_batches: that a fresh driver runs before anything counts; its first ones take many times longer.
+    warm_batches: that a fresh driver runs before anything counts; its first ones take many times longer, and after a
+    minute they still become shorter.
     load: seconds, rows/s and executors of each stretch of the load that tests the constants.
     restarts: how often the memory is changed. sorts, held: working sets over an executor's usable memory; the latter
     grow until the executor dies.
@@ -16,7 +17,7 @@ class Plan:
     executors: tuple[int, ...] = (1, 3, 2)
     rows: tuple[int, ...] = (12, 240, 720)
     repeats: int = 3
-    warm_batches: int = 8
+    warm_batches: int = 24
     warm_rows: int = 60
     load: tuple[tuple[float, float, int], ...] = ((20.0, 15.0, 1), (35.0, 60.0, 3), (20.0, 15.0, 2))
     restarts: int = 2

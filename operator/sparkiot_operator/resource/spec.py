@@ -151,7 +151,7 @@ class ScaleUp(Model):
 
 class ScaleDown(Model):
     stabilization: Duration = Field(
-        "2m", description="Executors fall no lower than the highest proposal in this window."
+        "1m", description="Executors fall no lower than the highest proposal in this window."
     )
     max_factor: float = Field(
         0.5, ge=0.01, le=1, description="Largest share of the executors that one decision removes, 0.01 to 1."
@@ -163,6 +163,9 @@ class RestartBounds(Model):
     min_interval: Duration = Field("30m", description="Least time between two restarts that the policy asks for.")
     cost: Duration = Field("1m", description="Expected outage of a restart, until one was measured.")
     horizon: Duration = Field("1h", description="Time over which a restart must pay for itself.")
+    stabilization: Duration = Field(
+        "5m", description="Time in which every proposal must have agreed on more, or on less, memory."
+    )
 
 
 class ExcludedPeriodSpec(Model):
@@ -349,8 +352,8 @@ class Simulation(Model):
         description="What the simulated query does with a message: size, work, state and shuffle. "
         "The generator's kind when absent, SmartCity for a trace.",
     )
-    preset: Literal["edge-small", "cloud-coldstart", "spot"] = Field(
-        "cloud-coldstart", description="Calibration of the cluster model."
+    preset: Literal["edge-small", "cloud-coldstart", "spot", "calibrated"] = Field(
+        "cloud-coldstart", description="Calibration of the cluster model; calibrated was measured with Spark."
     )
     edge: SignalQualitySpec | None = Field(None, description="Simulated edge signals; none when absent.")
     acceleration: float = Field(1.0, ge=1, le=100000, description="Job time passes so many times faster than real.")

@@ -123,6 +123,7 @@ def _limits(scaling: Scaling, spec: SparkIoTJobSpec, interval: float, *, live: b
         restart_min_interval_s=seconds(scaling.restart.min_interval),
         restart_cost_s=seconds(scaling.restart.cost),
         restart_horizon_s=seconds(scaling.restart.horizon),
+        restart_stabilization_s=seconds(scaling.restart.stabilization),
         excluded=tuple(_excluded(p) for p in scaling.excluded_periods),
         stale_after_s=seconds(scaling.stale_after) if scaling.stale_after else max(3 * interval, 30.0),
         signal_stale_after_s=seconds(edge.signal.stale_after),

@@ -105,6 +105,9 @@ def _defaults(spec: SparkIoTJobSpec, application: Application, name: str) -> dic
         "spark.storage.decommission.rddBlocks.enabled": "true",
         "spark.storage.decommission.shuffleBlocks.enabled": "true",
         "spark.executor.decommission.forceKillTimeout": "120s",
+        # A task may run wherever a slot is free. Spark's default waits three seconds for the executor that holds most
+        # of the input, which the first file of a batch decides: executors that joined would stand idle beside it.
+        "spark.locality.wait": "0s",
         # Spark would count failures over the whole life of a stream and end it at the third with one executor.
         "spark.executor.maxNumFailures": str(max(20, 3 * spec.scaling.executors.max)),
         "spark.executor.failuresValidityInterval": "1h",

@@ -40,10 +40,26 @@ def apply(job: Job, evaluation: Evaluation, base: Allocation, draft: Draft) -> N
         draft.limit(ClampCode.RESTART_INTERVAL, "memory_mib", old, message)
     elif new < old and (blocked := no_shrinking(evaluation)):
         draft.limit(blocked[0], "memory_mib", old, blocked[1])
+    elif (other := _disagreed(job, evaluation, old, new)) is not None:
+        window = job.limits.restart_stabilization_s
+        message = f"{format_memory(other)} was proposed within the last {window:g} s"
+        draft.limit(ClampCode.RESTART_UNSETTLED, "memory_mib", old, message)
     elif (gain := gain_s(job, evaluation, old, new)) <= (cost := cost_s(job, evaluation)):
         horizon = job.limits.restart_horizon_s
         message = f"{format_memory(new)} gains {gain:.0f} s over {horizon:g} s, a restart costs {cost:.0f} s"
         draft.limit(ClampCode.RESTART_NOT_WORTH, "memory_mib", old, message)
+
+
+def _disagreed(job: Job, evaluation: Evaluation, old_mib: int, new_mib: int) -> int | None:
+    """Memory of the last proposal that did not want the change; None when all did, or when an executor ran out of it.
+
+    State outlives the load that it came from: after a scale-down few executors hold it for some minutes, and are full.
+    """
+    if new_mib > old_mib and evaluation.out_of_memory:
+        return None
+    begin = evaluation.now - job.limits.restart_stabilization_s
+    asked = [p.memory_mib for p in evaluation.history.proposals if p.time >= begin and p.memory_mib is not None]
+    return next((m for m in reversed(asked) if (m <= old_mib if new_mib > old_mib else m >= old_mib)), None)
 
 
 def gain_s(job: Job, evaluation: Evaluation, old_mib: int, new_mib: int) -> float:

@@ -66,11 +66,12 @@ class CalibrationWriter:
     def _memory(self, usable_fraction: float) -> dict[str, Constant]:
         found: dict[str, Constant] = {}
         spark = self._measurements.spark
-        if spark and spark.spills and self._fits.spill:
-            record = spark.spills[0]
+        if self._fits.spill:
             found["spill_slowdown"] = self._constant(
                 self._fits.spill, "-", f"{self._spark}: sorts larger than an executor's memory"
             )
+        if spark and spark.spills:
+            record = spark.spills[0]
             found["reserved_mib"] = Constant(
                 value=round(record.memory_mib - record.usable_mib / usable_fraction),
                 unit="MiB",

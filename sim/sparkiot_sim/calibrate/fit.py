@@ -107,13 +107,15 @@ def fit_spill(records: Sequence[PressureRecord]) -> Estimate:
     """Extra batch time, as a share of what the batch would take, for each working set beyond memory.
 
     What it would take is the line through the batches that fit into memory. Raises FitError without batches on both
-    sides.
+    sides, and where that line does not rise for sure: a share of nothing is not a number.
     """
     within = [r for r in records if r.pressure <= 1]
     beyond = [r for r in records if r.pressure > 1]
     if not beyond:
         raise FitError("no working set exceeded the memory")
     offset, slope = fit_line([r.working_set_mib for r in within], [r.duration_s for r in within])
+    if slope.spread is not None and slope.value < 2 * slope.spread:
+        raise FitError("batches within memory took no longer the larger they were, so that nothing can be slowed down")
     # The fixed cost of a batch does not slow down, only the work on its rows.
     work = np.array([slope.value * r.working_set_mib for r in beyond])
     extra = np.array([r.duration_s - offset.value for r in beyond]) / work - 1

@@ -43,14 +43,14 @@ def lateness(course: Course, durations: Durations, *, most: int, losses: bool) -
     return Lateness(
         entry=ENTRY_SHARE,
         restart_entry=np.where(_late_after_restart(course, durations), ENTRY_SHARE, 0.0),
-        interval=LENGTH_SHARE * _by_length(course, durations, most=most, losses=losses),
+        interval=LENGTH_SHARE * _by_length(course, durations, losses=losses),
         overload=ROWS_SHARE * _by_rows(course, durations.profile.most_rows),
         overloaded=overloaded,
         outgrown=outgrown,
     )
 
 
-def _by_length(course: Course, durations: Durations, *, most: int, losses: bool) -> Array:
+def _by_length(course: Course, durations: Durations, *, losses: bool) -> Array:
     """Late batches for each interval of a stretch, as a batch can only be so long.
 
     What an interval without any batch leaves behind is overdue, and ends up in late batches of limited size.
@@ -60,18 +60,18 @@ def _by_length(course: Course, durations: Durations, *, most: int, losses: bool)
         return np.zeros(course.time.size)
     settling = math.ceil(SETTLING_BATCHES * profile.trigger_interval_s / interval)
     # A batch that loses an executor does its part again.
-    longest = _longest_batch(course, durations, rows=profile.most_rows, most=most) * (2 if losses else 1)
+    longest = _longest_batch(course, durations, rows=profile.most_rows) * (2 if losses else 1)
     touched = interval / (longest + (2 + settling) * interval)
     return np.minimum(touched, course.arrived / profile.most_rows) / 2
 
 
-def _longest_batch(course: Course, durations: Durations, *, rows: float, most: int) -> float:
-    """Seconds that a batch can take on one executor, or that one which began on ``most`` takes after they left."""
+def _longest_batch(course: Course, durations: Durations, *, rows: float) -> float:
+    """Seconds that a batch can take on one executor, and so on any that leave it only one."""
     # The state can never be more than the highest rate asks for.
     state = durations.profile.state_mib * course.peak_rate
     slowdown = durations.slowdown(rows=rows, state_mib=state, executors=1)
-    fixed = durations.fixed_s(1.0) * most**durations.calibration.batch.scaling_exponent.value
-    return float((fixed + rows * durations.row_s(executors=1, temperature=1.0, slowdown=slowdown)).max())
+    row_s = durations.row_s(executors=1, temperature=1.0, slowdown=slowdown)
+    return float((durations.fixed_s(1.0) + rows * row_s).max())
 
 
 def _by_rows(course: Course, most_rows: float | None) -> Array:
@@ -91,8 +91,8 @@ def _overloaded(course: Course, durations: Durations, *, most: int) -> tuple[Cou
 
     A batch lasts ``f + r w`` at least, ``w`` being its wait, which is at least the duration of the one before. So after
     ``j`` batches the wait is ``f (1 + r + r^2 + … r^(j - 1))`` or longer. Once it exceeds half the target, so does the
-    duration, which together are more than the target, and so do all waits that follow. Executors that join a batch on
-    its way shorten its ``f`` too: then only ``r > 1`` is sure to hold waits up.
+    duration, which together are more than the target, and so do all waits that follow. Of executors that join an
+    overload only ``r > 1`` is held against them: so the schedule has a reason to end one rather than to sit it out.
     """
     shape = (course.time.size, durations.memory_mib.size)
     state, temperature = column(course.state_mib), column(course.temperature)

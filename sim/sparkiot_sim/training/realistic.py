@@ -85,14 +85,14 @@ def executors() -> tuple[ExecutorOption, ...]:
     """What the network may provide for: twenty margins over the present load, the forecast, the higher of both, and the
     highest of the last minutes."""
     return executor_options(
-        ("required", (0.95, 1.05, 1.15, 1.3, 1.6, 2.0)),
-        ("required_ahead", (0.7, 0.85, 0.95, 1.05, 1.15)),
-        ("required_next", (0.95, 1.0, 1.03, 1.06, 1.12, 1.25, 1.4)),
+        ("required", (0.95, 1.05, 1.15, 1.3, 1.6)),
+        ("required_ahead", (0.85, 0.95, 1.05, 1.15)),
+        ("required_next", (0.85, 0.9, 0.95, 1.0, 1.03, 1.06, 1.12, 1.25, 1.4)),
         ("required_peak", (1.0, 1.1)),
     )
 
 
-USUAL = ((-0.6, 0.95), (-0.25, 1.0), (-0.1, 1.03), (0.2, 1.06), (0.45, 1.12), (0.8, 1.25), (np.inf, 1.4))
+USUAL = ((-0.9, 0.85), (-0.6, 0.95), (-0.25, 1.0), (-0.1, 1.03), (0.2, 1.06), (0.45, 1.12), (0.8, 1.25), (np.inf, 1.4))
 """What a careful rule would always provide for: a margin over the higher of present and forecast load, the larger the
 more latency weighs against cost. Pairs: β - α up to which it holds, and the margin."""
 USUAL_LOGIT = 3.0

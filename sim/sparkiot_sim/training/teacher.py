@@ -124,18 +124,22 @@ class Teacher:
         )
 
     def _executors(self, model: WorkModel, rate: float, *, state_mib: float | None = None) -> float:
-        """Executors, as a real number of at least 1, that process a rate within the budget; MOST if none do. state_mib:
-        None for the present state."""
+        """Executors, as a real number of at least 1, that process a rate within the budget and hold the state without
+        being killed; MOST if none do. state_mib: None for the present state, which outlives a load by minutes."""
         cluster = self._env.simulated.cluster
         rows, temperature = rate * self._span, cluster.temperature
         state = cluster.state_mib if state_mib is None else state_mib
+
+        def enough(executors: float) -> bool:
+            work = model.batch(rows=rows, state_mib=state, executors=executors, temperature=temperature)
+            return work.duration_s <= self._budget and not work.out_of_memory
+
         low, high = 1.0, MOST
-        if model.batch(rows=rows, state_mib=state, executors=low, temperature=temperature).duration_s <= self._budget:
+        if enough(low):
             return low
         for _ in range(8):
             middle = (low + high) / 2
-            work = model.batch(rows=rows, state_mib=state, executors=middle, temperature=temperature)
-            low, high = (low, middle) if work.duration_s <= self._budget else (middle, high)
+            low, high = (low, middle) if enough(middle) else (middle, high)
         return high
 
     def _layout_losses(self, now: float) -> Losses:
