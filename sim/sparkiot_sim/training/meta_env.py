@@ -1,18 +1,18 @@
 """What the meta-controller learns on: a job that the shipped policy runs, under weights that change every few minutes.
 
-    g = -cost - BUDGET · late / (1 - q) - SHORTFALL · max(q - attainment, 0) - OVERRUN · max(burn - 1, 0)
+    g = -cost - BUDGET · late / (1 - q) - OVERRUN · max(burn - 1, 0)
 
 cost: dollars of the step over the reference of ``reward.py`` at the step's load. late: share of the step's batches that
 missed the latency target. The objective q is the share that must meet it, and so allows 1 - q of them to be late: what
-using up that allowance is worth, BUDGET of a bill, does not depend on how large it is. attainment: over the job's SLO
-window. burn: of the budget, where the job states one.
-
-What is asked shifts within an episode, as its owner may edit it. Weights that suit every moment do not exist.
+using up that allowance is worth, BUDGET of a bill, does not depend on how large it is. burn: of the budget, where the
+job states one. What is asked shifts within an episode, as its owner may edit it: weights that suit every moment do not
+exist.
 
 How good a step is depends on its load far more than on the weights: a critic that is told g hears the load and nothing
 else. So each episode is played by several siblings and a twin of them, which meet the same arrivals, the same cluster
 and the same signals. The siblings act under weights of the agent's, the twin under equal ones, and a sibling's reward
-is what its g exceeds the twin's by. It saturates at a bill of the step, as a rare overload would drown everything else.
+is what its g exceeds the twin's by. It saturates at WIDTH bills of the step, as a rare overload would drown everything
+else.
 """
 
 from collections.abc import Sequence
@@ -43,8 +43,7 @@ ELEMENTS = CONTEXTS[CONTEXT_SCHEMA]
 STEP_S = 600.0
 LEAST_LOAD = 0.25
 """Of the mean: below it a job cannot be cheaper, as one executor is the least."""
-BUDGET = 0.15
-SHORTFALL = 20.0
+BUDGET = 0.1
 OVERRUN = 2.0
 QUANTILES = (0.8, 0.8, 0.9, 0.95, 0.99, 0.99, 0.99)
 SHIFT_SHARE = 1 / 9
@@ -54,7 +53,8 @@ BUDGETED = 0.25
 BUDGET_FACTORS = (1.2, 3.0)
 INTERVAL_S = 30.0
 """Least time between two decisions of the job, three times the usual one: more hours fit into the training."""
-SIBLINGS = 3
+WIDTH = 3.0
+SIBLINGS = 5
 """That share an episode and a twin."""
 
 
@@ -137,10 +137,10 @@ class Family:
         """Actions (SIBLINGS, 3) in [-1, 1]."""
         weights = [Weights(*row) for row in to_weights(actions).tolist()]
         usual = self._twin.step()
-        rewards = np.tanh([sibling.step(w) - usual for sibling, w in zip(self._siblings, weights, strict=True)])
+        gains = np.array([sibling.step(w) - usual for sibling, w in zip(self._siblings, weights, strict=True)])
         self._left -= 1
         final, over = self._seen(), self._left == 0
-        return BatchStep(self.reset() if over else final, rewards, np.full(SIBLINGS, over), final)
+        return BatchStep(self.reset() if over else final, WIDTH * np.tanh(gains / WIDTH), np.full(SIBLINGS, over), final)
 
     def _seen(self) -> Observations:
         return np.stack([sibling.seen for sibling in self._siblings]).astype(np.float32)
@@ -166,9 +166,8 @@ class Family:
 
 def worth(context: Context, *, quantile: float, late: float, cost: float) -> float:
     """g of the module's formula. late: share of the step's batches. cost: over the reference."""
-    shortfall = max(quantile - (context.attainment or 0.0), 0.0)
     burn = (context.budget_burn or 0.0) if context.budgeted else 0.0
-    return -cost - BUDGET * late / (1 - quantile) - SHORTFALL * shortfall - OVERRUN * max(burn - 1, 0.0)
+    return -cost - BUDGET * late / (1 - quantile) - OVERRUN * max(burn - 1, 0.0)
 
 
 def _late(cycles: Sequence[Cycle], job: Job) -> float:
