@@ -140,7 +140,9 @@ class Family:
         gains = np.array([sibling.step(w) - usual for sibling, w in zip(self._siblings, weights, strict=True)])
         self._left -= 1
         final, over = self._seen(), self._left == 0
-        return BatchStep(self.reset() if over else final, WIDTH * np.tanh(gains / WIDTH), np.full(SIBLINGS, over), final)
+        return BatchStep(
+            self.reset() if over else final, WIDTH * np.tanh(gains / WIDTH), np.full(SIBLINGS, over), final
+        )
 
     def _seen(self) -> Observations:
         return np.stack([sibling.seen for sibling in self._siblings]).astype(np.float32)
