@@ -13,9 +13,8 @@ from .job import Job
 from .measurement import Batch, EdgeSignal, Measurement
 from .sizing import Pace, required
 
-CATCH_UP_S = 60.0
-"""In which a backlog is to be worked off beside the load. The work is the same however long it takes, and every batch
-is late until it is done."""
+CATCH_UP_S = 120.0
+"""In which a backlog is to be worked off beside the load: every batch is late until it is done."""
 LEAST_BUSY = 0.05
 """Executors: of a load that keeps fewer busy, nothing can be said about a full one."""
 
@@ -56,7 +55,8 @@ def outlook(
     if cost is None or last.trigger_interval_s is None or present is None or ahead is None:
         return found
     pace = Pace.of(trigger_s=last.trigger_interval_s, target_ms=job.objectives.latency_target_ms)
-    return found | _required(last, cost, pace, present=present, ahead=ahead, rates=rates, batch=batch)
+    behind = _behind(last, target_s=job.objectives.latency_target_ms / 1000) / CATCH_UP_S
+    return found | _required(last, cost, pace, present=present, ahead=ahead, behind=behind, rates=rates, batch=batch)
 
 
 def _ahead(newest: EdgeSignal, signals: Sequence[EdgeSignal]) -> Forecast | None:
@@ -71,11 +71,11 @@ def _required(
     *,
     present: Forecast,
     ahead: Forecast,
+    behind: float,
     rates: Sequence[float],
     batch: Batch | None,
 ) -> dict[str, float | None]:
     peak, mean = max(rates), sum(rates) / len(rates)
-    behind = _behind(last) / CATCH_UP_S
     now, later = required(present.rate + behind, cost, pace), required(ahead.rate + behind, cost, pace)
     shuffle = working_set = None
     if last.memory is not None and last.applied is not None and last.running is not None:
@@ -95,11 +95,12 @@ def _required(
     }
 
 
-def _behind(last: Measurement) -> float:
-    """Messages that wait for longer than those of a job that keeps up: more than one and a half triggers bring."""
+def _behind(last: Measurement, *, target_s: float) -> float:
+    """Messages beyond what arrives in a target and one and a half triggers: a job that is late by a little, as one that
+    saves may be, is not behind."""
     if last.backlog is None:
         return 0.0
-    usual = 1.5 * (last.rate or 0.0) * (last.trigger_interval_s or 0.0)
+    usual = (1.5 * (last.trigger_interval_s or 0.0) + target_s) * (last.rate or 0.0)
     return max(last.backlog - usual, 0.0)
 
 

@@ -1,6 +1,7 @@
 """One job's whole life in virtual time, through the same controller that decides for a live job."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -80,6 +81,72 @@ class Episode:
         return [",".join(clamp.code.value for clamp in cycle.decision.clamps) for cycle in self.cycles]
 
 
+Edit = Callable[[Job, float], Job]
+"""What a job's owner makes of it at a time (epoch seconds), as by an edit of its resource."""
+
+
+def _as_it_was(job: Job, _now: float) -> Job:
+    return job
+
+
+class Run:
+    """A simulated job on its way: one decision interval after the other, through the controller of a live job.
+
+    delay: decision intervals by which measurements and edge signals reach the controller late; until the first has
+    come, it decides without. edit: what becomes of the job before each decision; its interval must stay.
+    Raises ValueError when the simulated job does not stand at ``start`` (epoch seconds).
+    """
+
+    def __init__(
+        self,
+        *,
+        job: Job,
+        simulated: SimulatedJob,
+        policy: Policy,
+        fallback: Policy,
+        meta: MetaController | None = None,
+        start: float,
+        delay: int = 0,
+        edit: Edit = _as_it_was,
+    ) -> None:
+        if simulated.now != start:
+            raise ValueError(f"the simulated job stands at {simulated.now}, not at the episode's start {start}")
+        history = History(since=start, allocation=simulated.allocation)
+        self.simulated = simulated
+        self._job = job
+        self._controller = Controller(job, policy=policy, fallback=fallback, meta=meta, history=history)
+        self._start = start
+        self._done = 0
+        self._delay = delay
+        self._edit = edit
+        self._on_the_way: deque[tuple[Measurement, EdgeSignal | None]] = deque()
+
+    @property
+    def now(self) -> float:
+        """Epoch seconds of the last decision."""
+        return self._start + self._done * self._job.interval_s
+
+    def cycle(self) -> Cycle:
+        """Let one interval pass, look, decide, and apply what was decided."""
+        self._done += 1
+        now, simulated, controller = self.now, self.simulated, self._controller
+        controller.job = job = self._edit(self._job, now)
+        simulated.advance(now)
+        measurement = simulated.measure()
+        self._on_the_way.append((measurement, simulated.signal()))
+        late = len(self._on_the_way) <= self._delay
+        seen, signal = (None, None) if late else self._on_the_way.popleft()
+        evaluation, decision = controller.step(seen, signal=signal, now=now)
+        controller.accept(evaluation, decision)
+        if job.mode is not Mode.ADVISE:
+            simulated.apply(decision.allocation)
+        return Cycle(measurement, evaluation, decision)
+
+    def cycles(self, duration_s: float) -> list[Cycle]:
+        """Those of the next ``duration_s`` seconds."""
+        return [self.cycle() for _ in range(int(duration_s // self._job.interval_s))]
+
+
 def run_episode(
     *,
     job: Job,
@@ -90,31 +157,20 @@ def run_episode(
     duration_s: float,
     start: float,
     delay: int = 0,
+    edit: Edit = _as_it_was,
 ) -> Episode:
-    """Run a simulated job under a policy for ``duration_s`` seconds from ``start`` (epoch seconds).
-
-    delay: decision intervals by which measurements and edge signals reach the controller late; until the first has
-    come, it decides without.
-    Raises ValueError when the simulated job does not stand at ``start``.
-    """
-    if simulated.now != start:
-        raise ValueError(f"the simulated job stands at {simulated.now}, not at the episode's start {start}")
-    controller = Controller(
-        job, policy=policy, fallback=fallback, meta=meta, history=History(since=start, allocation=simulated.allocation)
+    """Run a simulated job under a policy for ``duration_s`` seconds from ``start``; the rest as for ``Run``."""
+    run = Run(
+        job=job,
+        simulated=simulated,
+        policy=policy,
+        fallback=fallback,
+        meta=meta,
+        start=start,
+        delay=delay,
+        edit=edit,
     )
-    cycles = []
-    on_the_way: deque[tuple[Measurement, EdgeSignal | None]] = deque()
-    for number in range(1, int(duration_s // job.interval_s) + 1):
-        now = start + number * job.interval_s
-        simulated.advance(now)
-        measurement = simulated.measure()
-        on_the_way.append((measurement, simulated.signal()))
-        seen, signal = on_the_way.popleft() if len(on_the_way) > delay else (None, None)
-        evaluation, decision = controller.step(seen, signal=signal, now=now)
-        controller.accept(evaluation, decision)
-        if job.mode is not Mode.ADVISE:
-            simulated.apply(decision.allocation)
-        cycles.append(Cycle(measurement, evaluation, decision))
+    cycles = run.cycles(duration_s)
     return Episode(tuple(cycles), _summary(job, simulated, cycles))
 
 

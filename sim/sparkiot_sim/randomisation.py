@@ -207,12 +207,12 @@ def _set(constant: Constant, value: float) -> Constant:
 
 
 def _weights(rng: np.random.Generator) -> Weights:
-    """Balanced for two episodes in five, a named scenario for two, anything for the rest, corners included: a
+    """Balanced for a third of the episodes, a named scenario for a third, anything for the rest, corners included: a
     meta-controller may ask for them."""
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.35:
         return SCENARIO_WEIGHTS[Scenario.BALANCED]
-    if kind < 0.8:
+    if kind < 0.7:
         named = tuple(SCENARIO_WEIGHTS.values())
         return named[rng.integers(len(named))]
     cost, latency, throughput = rng.dirichlet((0.4, 0.4, 0.4)).tolist()

@@ -1,6 +1,6 @@
 """The reward of one decision interval in the realistic arena.
 
-    r = -cost - KAPPA · RANGE^(β - α) · late - f(γ)·behind - PROMPT · max(β - 1/3, 0) · latency
+    r = -cost - KAPPA · R^(β - α) · late - f(γ)·behind - PROMPT · max(β - 1/3, 0) · latency
 
 with f(w) = 1/2 + 3/2·w, so that a third gives 1.
 
@@ -14,8 +14,8 @@ interval, at most WORST. latency: mean of the interval's batches over the target
 weighs more than its share, because a job that asks for no more than its objective gains nothing below it.
 
 KAPPA is the price of an objective missed: at equal weights, one point of attainment is worth 8 % of the bill. Weights
-move that price, up to RANGE times in either direction, and keep every term alive: with the bare weights, a job that
-weighs cost with 0.9 does best by stopping to work at all.
+move that price by up to R: DEAR where latency weighs more, CHEAP where cost does. That keeps every term alive: with the
+bare weights, a job that weighs cost with 0.9 does best by stopping to work at all.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from .profile import JobProfile
 from .workload import Workload
 
 KAPPA = 8.0
-RANGE = 20.0
+DEAR, CHEAP = 20.0, 80.0
 BLIND = 8.0
 PROMPT = 12.0
 WORST = 3.0
@@ -70,7 +70,8 @@ def reward(
 
 def late_price(weights: Weights, *, blind: bool) -> float:
     """Price of an interval whose batches all miss the target, in bills of that interval."""
-    return float(KAPPA * RANGE ** (weights.latency - weights.cost)) * (BLIND if blind else 1.0)
+    more = weights.latency - weights.cost
+    return float(KAPPA * (DEAR if more > 0 else CHEAP) ** more) * (BLIND if blind else 1.0)
 
 
 def urgency(weights: Weights) -> float:

@@ -5,19 +5,21 @@ weights serves every hour; where they change, no fixed one does. Who always weig
 that nobody asked for, who always saves breaks by day what was promised.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 
 import numpy as np
+import numpy.typing as npt
 
-from sparkiot_policies.controller import Controller
-from sparkiot_policies.history import History
 from sparkiot_policies.job import Job
 from sparkiot_policies.objectives import Weights
 from sparkiot_policies.policy import MetaController, Policy
 from sparkiot_policies.rules import rule
 
+from .episode import Cycle, run_episode
 from .generators import DAY_S, HOUR_S
-from .setting import Setting
+from .setting import Setting, with_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,51 +69,45 @@ def play_shifting(
 
     weights: a scenario's, fixed for the whole run; None leaves them to ``meta``.
     """
-    simulated = setting.simulated()
-    asked = replace(setting.job, objectives=replace(setting.job.objectives, weights=weights))
-    history = History(since=setting.start, allocation=asked.initial)
-    controller = Controller(asked, policy=policy, fallback=rule("Rate"), meta=meta, history=history)
-    met: dict[bool, list[bool]] = {True: [], False: []}
-    chosen: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
-    latencies: list[float] = []
-    for number in range(1, int(setting.duration_s // asked.interval_s) + 1):
-        now = setting.start + number * asked.interval_s
-        controller.job = shift.job(asked, now)
-        simulated.advance(now)
-        measurement = simulated.measure()
-        evaluation, decision = controller.step(measurement, signal=simulated.signal(), now=now)
-        controller.accept(evaluation, decision)
-        simulated.apply(decision.allocation)
-        day = shift.by_day(now)
-        met[day] += [b.latency_ms <= asked.objectives.latency_target_ms for b in measurement.batches]
-        chosen[day].append((decision.weights.cost, decision.weights.latency, decision.weights.throughput))
-        latencies += [b.latency_ms for b in measurement.batches]
-    return _result(met, chosen, latencies, simulated.cost_dollars, shift)
-
-
-def _result(
-    met: dict[bool, list[bool]],
-    chosen: dict[bool, list[tuple[float, float, float]]],
-    latencies: list[float],
-    dollars: float,
-    shift: Shift,
-) -> ShiftingResult:
-    share = {day: float(np.mean(found)) if found else float("nan") for day, found in met.items()}
-    quantiles = {True: shift.day_quantile, False: shift.night_quantile}
-    kept = sum(min(share[d] / quantiles[d], 1.0) * len(met[d]) for d in met if met[d]) / max(len(latencies), 1)
+    episode = run_episode(
+        job=with_weights(setting, weights).job,
+        simulated=setting.simulated(),
+        policy=policy,
+        fallback=rule("Rate"),
+        meta=meta,
+        duration_s=setting.duration_s,
+        start=setting.start,
+        edit=shift.job,
+    )
+    halves: dict[bool, list[Cycle]] = {True: [], False: []}
+    for cycle in episode.cycles:
+        halves[shift.by_day(cycle.measurement.time)].append(cycle)
+    day, night = (_latencies(halves[by_day]) for by_day in (True, False))
+    target = setting.job.objectives.latency_target_ms
+    met_day, met_night = (float(np.mean(found <= target)) if found.size else float("nan") for found in (day, night))
+    parts = ((met_day, shift.day_quantile, day.size), (met_night, shift.night_quantile, night.size))
+    kept = sum(min(met / quantile, 1.0) * size for met, quantile, size in parts if size)
     return ShiftingResult(
-        attainment_day=share[True],
-        attainment_night=share[False],
-        kept=kept,
-        cost_dollars=dollars,
-        mean_latency_ms=float(np.mean(latencies)) if latencies else float("nan"),
-        weights_day=_mean(chosen[True]),
-        weights_night=_mean(chosen[False]),
+        attainment_day=met_day,
+        attainment_night=met_night,
+        kept=kept / max(day.size + night.size, 1),
+        cost_dollars=episode.summary.cost_dollars,
+        mean_latency_ms=episode.summary.latency_mean_ms,
+        weights_day=_mean_weights(halves[True]),
+        weights_night=_mean_weights(halves[False]),
     )
 
 
-def _mean(weights: list[tuple[float, float, float]]) -> tuple[float, float, float]:
-    if not weights:
-        return (float("nan"),) * 3
-    cost, latency, throughput = np.mean(weights, axis=0).tolist()
+def _latencies(cycles: Sequence[Cycle]) -> npt.NDArray[np.float64]:
+    """Of all their batches, ms."""
+    return np.array([batch.latency_ms for cycle in cycles for batch in cycle.measurement.batches])
+
+
+def _mean_weights(cycles: Sequence[Cycle]) -> tuple[float, float, float]:
+    """NaN without a decision."""
+    chosen = [cycle.decision.weights for cycle in cycles]
+    cost, latency, throughput = (
+        fmean(getattr(weights, part) for weights in chosen) if chosen else float("nan")
+        for part in ("cost", "latency", "throughput")
+    )
     return cost, latency, throughput

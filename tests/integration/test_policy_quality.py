@@ -1,16 +1,16 @@
 """The shipped policies hold the bars they are shipped for: held-out episodes, default envelope, measured signals."""
 
 from collections.abc import Mapping
-from itertools import pairwise
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario
 from sparkiot_policies.rules import rule
 from sparkiot_sim.episode import Episode, run_episode
-from sparkiot_sim.generators import Kind
+from sparkiot_sim.generators import HOUR_S, Kind
 from sparkiot_sim.setting import Setting, standard_setting, with_weights
+from sparkiot_sim.shifting import ShiftingResult, play_shifting
 from sparkiot_sim.tournament.entry import entrant
 from sparkiot_sim.tournament.held_out import HELD_OUT_SEEDS, held_out
 from sparkiot_sim.tournament.play import play
@@ -74,14 +74,30 @@ def test_weights_move_it_along_its_front() -> None:
     assert budget.latency_p50_ms > balanced.latency_p50_ms > critical.latency_p50_ms
 
 
-def test_the_meta_controller_moves_with_its_context() -> None:
+@pytest.fixture(scope="module")
+def shifted() -> Mapping[str, ShiftingResult]:
+    """From 15 to 3 o'clock: half of it day, at 99 %, half night, at 80 %. By who sets the weights."""
+    whole = standard_setting(Kind.SMART_CITY, seed=HELD_OUT_SEEDS[0])
+    setting = replace(whole, start=whole.start + 15 * HOUR_S, duration_s=12 * HOUR_S)
+    found = {}
+    for name in ("Auto", Scenario.BALANCED.value, Scenario.SMART_CITY_BUDGET.value):
+        player = entrant(f"default:weights={name}")
+        found[name] = play_shifting(setting, player.policy, weights=player.weights, meta=player.meta)
+    return found
+
+
+def test_the_meta_controller_saves_by_night_and_not_by_day(shifted: Mapping[str, ShiftingResult]) -> None:
     """One that ends in a corner whatever it sees has learned nothing."""
-    weights = []
-    program = held_out(["default"], seeds=(HELD_OUT_SEEDS[0],))
-    for match in program.matches():
-        episode = played(with_weights(program.setting(match), None), "default:weights=Auto")
-        weights += [cycle.decision.weights for cycle in episode.cycles[10:]]
-    chosen = np.array([(w.cost, w.latency, w.throughput) for w in weights])
-    assert (chosen.max(axis=1) < 0.99).mean() > 0.5
-    assert chosen.std(axis=0).max() > 0.05
-    assert any(abs(a.cost - b.cost) > 0.01 for a, b in pairwise(weights))
+    ours = shifted["Auto"]
+    (cost_day, latency_day, _), (cost_night, latency_night, _) = ours.weights_day, ours.weights_night
+    assert latency_night - cost_night < latency_day - cost_day - 0.2
+    assert max(ours.weights_day) < 0.95
+
+
+def test_where_objectives_shift_it_pays_less_than_equal_weights_and_keeps_more_than_the_cheap_ones(
+    shifted: Mapping[str, ShiftingResult],
+) -> None:
+    ours, equal, cheap = shifted["Auto"], shifted[Scenario.BALANCED], shifted[Scenario.SMART_CITY_BUDGET]
+    assert ours.cost_dollars < 0.98 * equal.cost_dollars
+    assert ours.kept > cheap.kept
+    assert ours.kept > equal.kept - 0.005

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from sparkiot_operator.cli import app
 from sparkiot_policies.library import shipped
+from sparkiot_policies.objectives import SCENARIO_WEIGHTS
 
 SERIES = Path(__file__).parents[2].parent / "shared" / "traces"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -153,6 +154,12 @@ def test_the_thesis_arena_beside_its_published_figures(tmp_path: Path) -> None:
     assert table["limit, shuffle worst"]["step_200_to_800"]["ahead"] is True
     assert table["Dexter"]["step_200_to_800"]["violations"] > 0
     assert table["Dexter"]["cost_dollars"] == pytest.approx(2994, rel=0.02)
+    meta, *fixed, best, bound = table["thesis"]["meta_controller"]
+    assert (meta["weights_by"], meta["published_percent"]) == ("meta-controller", 5.2)
+    assert meta["gain_percent_ci95"][0] > 5.2
+    assert {row["weights_by"] for row in fixed} == {scenario.value for scenario in SCENARIO_WEIGHTS}
+    assert max(row["global_reward"] for row in [meta, *fixed, best]) <= bound["global_reward"]
+    assert bound["cost_dollars"] is None
     lines = list(csv.DictReader((tmp_path / "results.csv").open()))
     assert [line["policy"] for line in lines] == list(table)
     assert "| Seer |" in (tmp_path / "results.md").read_text()

@@ -102,11 +102,11 @@ def test_what_is_seen_by_hand() -> None:
 
 
 def test_a_backlog_is_provided_for_beside_the_load() -> None:
-    """Half a second of 320 rows/s, and half as much again, is no backlog; 9,600 rows beyond are 160/s for a minute."""
-    late = seen(last=replace(LAST, backlog=240.0 + 9600.0))
+    """What comes in 1.75 s is no backlog at a target of a second; 19,200 rows beyond are 160/s for two minutes."""
+    late = seen(last=replace(LAST, backlog=560.0 + 19_200.0))
     assert late["required"] == pytest.approx((320 + 160) * 0.5 / 100 / 0.4)
     assert late["required_ahead"] == pytest.approx(late["required"])
-    for backlog in (240.0, None):
+    for backlog in (560.0, None):
         assert seen(last=replace(LAST, backlog=backlog))["required"] == pytest.approx(4.0)
 
 

@@ -11,7 +11,15 @@ from sparkiot_sim.tournament.gate import POLICIES, Check, RecordError, Score, ch
 
 SEEDS = range(1, 6)
 RECORDED = [
-    Score("default", workload, 300.0, "spot", seed, 0.98 + 0.002 * seed, 4.0 + 0.1 * seed)
+    Score(
+        policy="default",
+        workload=workload,
+        mean_rate=300.0,
+        preset="spot",
+        seed=seed,
+        slo_attainment=0.98 + 0.002 * seed,
+        cost_dollars=4.0 + 0.1 * seed,
+    )
     for workload in ("SmartCity", "Industrial")
     for seed in SEEDS
 ]

@@ -20,7 +20,7 @@ from sparkiot_sim.thesis.draws import seeded
 from sparkiot_sim.thesis.model import Outcome
 from sparkiot_sim.thesis.tournament import play_run
 from sparkiot_sim.training.checkpoint import Checkpoint
-from sparkiot_sim.training.thesis import SETTINGS, ThesisBatch, features, train, training_reward
+from sparkiot_sim.training.thesis import REWARD_SCALE, SETTINGS, ThesisBatch, features, train, training_reward
 from sparkiot_sim.training.vec_env import BatchStep, FeatureVecEnv
 
 pytestmark = pytest.mark.train
@@ -31,8 +31,8 @@ ONE_ROLLOUT = replace(SETTINGS, total_steps=1)
 def dollars(folder: Path) -> float:
     """Mean training loss, $ a step, on traces of the arena."""
     run = play_run(LearnedActor(LearnedPolicy(load_artifact(folder))), seeded([1, 2, 3]))
-    nothing = np.zeros(run.cost.size)
-    outcome = Outcome(run.cost.ravel(), run.latency.ravel(), nothing, nothing, nothing)
+    something = np.ones(run.cost.size)  # at equal weights, throughput is worth nothing
+    outcome = Outcome(run.cost.ravel(), run.latency.ravel(), something, something, something)
     return -float(training_reward(outcome, np.full((run.cost.size, 3), 1 / 3)).mean())
 
 
@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
     assert settings.total_steps <= manifest.training["timesteps"] < settings.total_steps + 10_000
     curve = json.loads((work / "state.json").read_text())["curve"]
     steps = [row["steps"] for row in curve]
-    assert all(row["reward"] < 0 for row in curve)  # every step costs dollars: a zero was never measured
+    assert all(row["reward"] != 0 for row in curve)  # every step costs dollars: a zero was never measured
     assert steps == sorted(set(steps))
     assert steps[0] < reached < steps[-1]
     assert (work / "curve.png").stat().st_size > 10_000
@@ -99,17 +99,43 @@ def test_features_are_in_range_and_tell_rates_apart() -> None:
     assert len(np.unique(seen, axis=0)) == 891
 
 
+def rewarded(weights: list[float], *, cost: float = 5.0, latency: float = 1000.0, throughput: float = 100.0) -> float:
+    """The training reward of one step, in dollars."""
+    nothing = np.zeros(1)
+    outcome = Outcome(np.array([cost]), np.array([latency]), np.array([throughput]), nothing, nothing)
+    return float(training_reward(outcome, np.array([weights]))[0]) / REWARD_SCALE
+
+
+BUDGET, EQUAL, CRITICAL = [0.9, 0.05, 0.05], [1 / 3, 1 / 3, 1 / 3], [0.1, 0.8, 0.1]
+
+
 def test_violations_are_dearer_with_latency_weight_and_never_cheap() -> None:
-    cost, nothing = np.full(3, 5.0), np.zeros(3)
-    weights = np.array([[0.9, 0.05, 0.05], [1 / 3, 1 / 3, 1 / 3], [0.1, 0.8, 0.1]])
-    kept, broken = (
-        training_reward(Outcome(cost, np.full(3, latency), nothing, nothing, nothing), weights)
-        for latency in (1000.0, 1001.0)
-    )
-    assert (np.diff(kept) == 0).all()
-    price = kept - broken
-    assert (np.diff(price) > 0).all()
-    assert price.min() > 0.5 * 0.1, "more than the 50 cents of one more executor"
+    prices = [
+        rewarded(weights, latency=1000.0) - rewarded(weights, latency=1001.0) for weights in (BUDGET, EQUAL, CRITICAL)
+    ]
+    assert prices[0] > 0.5, "more than the 50 cents of one more executor"
+    assert prices[1] > prices[0]
+    # Under weights that price latency too, rewards count in a larger unit: 7 times PROMPT here.
+    unit = 1 + 21 / 5
+    assert prices[2] * unit > prices[1]
+
+
+@pytest.mark.parametrize("weights", [BUDGET, EQUAL])
+def test_nothing_is_paid_beyond_the_sla_where_cost_weighs_as_much(weights: list[float]) -> None:
+    assert rewarded(weights) == pytest.approx(-5.0)
+    assert rewarded(weights, latency=100.0, throughput=9000.0) == pytest.approx(-5.0)
+
+
+def test_latency_has_the_price_at_which_the_arena_exchanges_it_for_dollars() -> None:
+    # β/α = 2: PROMPT = 3 $ a second, in units of 1 + 3/5.
+    gain = rewarded([0.25, 0.5, 0.25], latency=500.0) - rewarded([0.25, 0.5, 0.25], latency=1000.0)
+    assert gain == pytest.approx(3 * 0.5 / 1.6)
+
+
+def test_throughput_is_worth_its_logarithm_where_it_weighs_more_than_cost() -> None:
+    # γ/α = 3: twice STANDBY = 1.5 $, in units of 1 + 3/5.
+    gain = rewarded([0.2, 0.2, 0.6], throughput=100.0 * np.e) - rewarded([0.2, 0.2, 0.6], throughput=100.0)
+    assert gain == pytest.approx(2 * 1.5 / 1.6)
 
 
 class Countdown:

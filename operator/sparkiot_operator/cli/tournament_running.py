@@ -118,17 +118,20 @@ def play_thesis(policies: Sequence[str], seeds: tuple[int, ...], folder: Path, o
 
     _prepare(folder)
     try:
-        table = thesis.table(policies or thesis.default_policies(), seeds=seeds)
+        chosen = policies or thesis.default_policies()
+        table = thesis.table(chosen, seeds=seeds)
+        sections = thesis.sections(chosen, seeds=seeds)
     except PolicyError as error:
         fail(str(error))
-    _writing(folder, lambda: thesis.write(folder, table, seeds=seeds))
+    _writing(folder, lambda: thesis.write(folder, table, sections=sections, seeds=seeds))
     if output is Output.JSON:
-        print_json([line.to_dict() for line in table])
+        print_json(thesis.documents(table, sections=sections))
     else:
         title = f"thesis arena, means of {len(seeds)} seeds, ± 95 % confidence; {thesis.COLUMNS_NOTE}"
         print_rows([line.shown() for line in table], title=title, headings=THESIS_HEADINGS, output=output)
         steps = [line.shown_step() for line in table]
         print_rows(steps, title=thesis.STEP_TITLE, headings=thesis.STEP_HEADINGS, output=output)
+        _print_sections(sections)
     errors.print(f"written: {folder}", markup=False)
 
 

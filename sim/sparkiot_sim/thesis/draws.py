@@ -1,5 +1,6 @@
 """The arena's chance, drawn before any policy acts, so that all policies of a run meet the same trace."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,15 +74,19 @@ def draw(rng: np.random.Generator, *, traces: int, steps: int = STEPS, load: Loa
 
 def seeded(seeds: npt.ArrayLike, *, steps: int = STEPS) -> Draws:
     """One trace of the arena's own load for each seed; a seed's trace does not depend on the others."""
-    single = [draw(np.random.default_rng(int(s)), traces=1, steps=steps) for s in np.atleast_1d(np.asarray(seeds))]
-    return Draws(
-        start=np.concatenate([d.start for d in single]),
-        rate=np.concatenate([d.rate for d in single], axis=1),
-        burst=np.concatenate([d.burst for d in single], axis=1),
-        volume=np.concatenate([d.volume for d in single], axis=1),
-        shuffle=np.concatenate([d.shuffle for d in single], axis=1),
-        temperature=np.concatenate([d.temperature for d in single], axis=1),
+    return _beside(
+        [draw(np.random.default_rng(int(s)), traces=1, steps=steps) for s in np.atleast_1d(np.asarray(seeds))]
     )
+
+
+def repeated(draws: Draws, times: int) -> Draws:
+    """All traces one after the other, and that ``times`` over."""
+    return _beside([draws] * times)
+
+
+def _beside(parts: Sequence[Draws]) -> Draws:
+    """The traces of all parts as one, in order."""
+    return Draws(**{name: np.concatenate([getattr(d, name) for d in parts], axis=-1) for name in Draws.__slots__})
 
 
 def _walk(start: Floats, factors: Floats) -> Floats:

@@ -10,7 +10,7 @@ from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from sparkiot_policies.rules import RULES
 
 from .actors import Actor, LimitActor, RuleActor
-from .arena import ThesisArena
+from .arena import Observations, ThesisArena
 from .draws import STEPS, Draws, seeded
 from .model import SLA_MS, Floats
 
@@ -73,12 +73,20 @@ def play_run(actor: Actor, draws: Draws, weights: Weights = SCENARIO_WEIGHTS[Sce
     arena = ThesisArena(draws.traces, seed=0, weights=weights)
     observations = arena.reset(draws)
     actor.begin(draws)
-    cost, latency = np.empty_like(draws.rate), np.empty_like(draws.rate)
-    for t in range(draws.steps):
-        step = arena.step(actor.act(observations))
-        observations = step.observations
-        cost[t], latency[t] = step.outcome.cost, step.outcome.latency
-    return Run(cost, latency)
+    return play_steps(arena, actor, observations, steps=draws.steps)[0]
+
+
+def play_steps(
+    arena: ThesisArena, actor: Actor, observations: Observations, *, steps: int
+) -> tuple[Run, list[Observations]]:
+    """Play the next steps from the present observations, (N, 13); the run, and what each step showed."""
+    shape = steps, len(observations)
+    run, shown = Run(np.empty(shape), np.empty(shape)), [observations]
+    for t in range(steps):
+        step = arena.step(actor.act(shown[-1]))
+        shown.append(step.observations)
+        run.cost[t], run.latency[t] = step.outcome.cost, step.outcome.latency
+    return run, shown[1:]
 
 
 def tournament(

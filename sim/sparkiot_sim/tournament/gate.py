@@ -17,7 +17,7 @@ from sparkiot_sim.trace import read_trace
 
 from .entry import Entry
 from .held_out import MEAN_RATE
-from .matches import Load, Tournament
+from .matches import Load, Played, Tournament
 from .paired import paired
 from .play import play
 from .statistics import Estimate
@@ -33,21 +33,12 @@ MARGINS = {"attainment": 0.1, "cost": 1.0}
 decision, and what follows from it differs by about as much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(Played):
     """What the gate remembers of a match."""
 
-    policy: str
-    workload: str
-    mean_rate: float
-    preset: str
-    seed: int
     slo_attainment: float
     cost_dollars: float
-
-    @property
-    def round(self) -> tuple[str, float, str, int]:
-        return self.workload, self.mean_rate, self.preset, self.seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +86,11 @@ def program(entries: Sequence[Entry] = ()) -> Tournament:
 def scores(tournament: Tournament, *, progress: Callable[[int, int], None] = lambda _done, _all: None) -> list[Score]:
     """Play a program."""
     return [
-        Score(*result.cell, result.seed, result.summary.slo_attainment, result.summary.cost_dollars)
+        Score(
+            **result.match(),
+            slo_attainment=result.summary.slo_attainment,
+            cost_dollars=result.summary.cost_dollars,
+        )
         for result in play(tournament, progress=progress)
     ]
 
@@ -121,7 +116,8 @@ def checks(ours: Sequence[Score], recorded: Sequence[Score]) -> list[Check]:
 def read(path: Path = RECORD) -> list[Score]:
     """The recorded scores. Raises RecordError."""
     try:
-        return [Score(*line) for line in json.loads(path.read_text(encoding="utf-8"))["scores"]]
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return [Score(**dict(zip(record["columns"], line, strict=True))) for line in record["scores"]]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RecordError(f"{path}: cannot be read ({error}); record the scores anew") from error
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,42 @@ class Match:
 
     entry: Entry
     round: Round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """Which match an outcome is of. policy: the entry's name. mean_rate: messages/s."""
+
+    policy: str
+    workload: str
+    mean_rate: float
+    preset: str
+    seed: int
+
+    @classmethod
+    def of(cls, match: Match) -> "Played":
+        played = match.round
+        return Played(
+            policy=match.entry.name,
+            workload=played.load.name,
+            mean_rate=played.load.mean_rate,
+            preset=played.preset,
+            seed=played.seed,
+        )
+
+    @property
+    def cell(self) -> tuple[str, float, str]:
+        """Workload, messages/s and preset: what seeds share."""
+        return self.workload, self.mean_rate, self.preset
+
+    @property
+    def round(self) -> tuple[str, float, str, int]:
+        """Workload, messages/s, preset and seed: what all entries meet alike."""
+        return (*self.cell, self.seed)
+
+    def match(self) -> dict[str, Any]:
+        """These five by name: the first columns of every row."""
+        return {name: getattr(self, name) for name in Played.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def by_cell(results: Sequence[Result]) -> dict[tuple[str, float, str], list[Resu
     """The results of each workload, messages/s and preset."""
     found: dict[tuple[str, float, str], list[Result]] = {}
     for result in results:
-        found.setdefault(result.cell[1:], []).append(result)
+        found.setdefault(result.cell, []).append(result)
     return found
 
 

@@ -44,7 +44,7 @@ def pareto(table: Sequence[Row], results: Sequence[Result], path: Path) -> None:
         here = [row for row in table if (row.workload, row.mean_rate, row.preset) == cell]
         _draw_front(axes, [row for row in here if row.policy != ORACLE])
         for row in here:
-            own = [r.summary for r in results if r.cell == (row.policy, *cell)]
+            own = [r.summary for r in results if r.policy == row.policy and r.cell == cell]
             points = [(s.cost_dollars, 100 * s.slo_attainment) for s in own]
             _draw_policy(axes, row, points, style=look(row.policy, policies))
         attainment_axis(axes)

@@ -11,7 +11,7 @@ from sparkiot_sim.timeline import Timeline
 
 from .entry import Entrant, Entry
 from .limit import limit
-from .matches import Match, Tournament
+from .matches import Match, Played, Tournament
 from .processes import Progress, over_processes, silent
 from .tiers import TierUse, tier_use
 
@@ -19,34 +19,18 @@ SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Played):
     """What a match came to.
 
-    policy: the entry's name. mean_rate: messages/s. duration_s: seconds played. fallback_share: of the decisions,
-    those that the fallback rule took because the policy failed or knew its own limits. timeline: kept for the first
-    seed only.
+    duration_s: seconds played. fallback_share: of the decisions, those that the fallback rule took because the policy
+    failed or knew its own limits. timeline: kept for the first seed only.
     """
 
-    policy: str
-    workload: str
-    mean_rate: float
-    preset: str
-    seed: int
     summary: Summary
     duration_s: float
     fallback_share: float
     tiers: TierUse
     timeline: Timeline | None
-
-    @property
-    def cell(self) -> tuple[str, str, float, str]:
-        """Policy, workload, messages/s and preset: what the seeds of a row share."""
-        return self.policy, self.workload, self.mean_rate, self.preset
-
-    @property
-    def round(self) -> tuple[str, float, str, int]:
-        """Workload, messages/s, preset and seed: what all entries meet alike."""
-        return self.workload, self.mean_rate, self.preset, self.seed
 
     @property
     def scalings_per_hour(self) -> float:
@@ -120,18 +104,13 @@ def _result(
     tiers: TierUse,
     timeline: Timeline,
 ) -> Result:
-    played = match.round
     return Result(
-        policy=match.entry.name,
-        workload=played.load.name,
-        mean_rate=played.load.mean_rate,
-        preset=played.preset,
-        seed=played.seed,
+        **Played.of(match).match(),
         summary=summary,
         duration_s=tournament.duration_s // interval_s * interval_s,
         fallback_share=fallback_share,
         tiers=tiers,
-        timeline=timeline if played.seed == tournament.seeds[0] else None,
+        timeline=timeline if match.round.seed == tournament.seeds[0] else None,
     )
 
 

@@ -89,7 +89,7 @@ def markdown(
         f" Means with {INTERVALS}. The oracle knows the whole load: a bound that no policy passes. Tiers: share of time"
         f" on {', '.join(TIERS)}; fast are the first two."
     )
-    lines = ["# Tournament", "", said, "", *markdown_table(headings, each), "", *_sections(sections)]
+    lines = ["# Tournament", "", said, "", *markdown_table(headings, each), "", *markdown_sections(sections)]
     return "\n".join((*lines, *(f"![{name}]({name})" for name in pictures))) + "\n"
 
 
@@ -100,7 +100,7 @@ def write_shifts(
     write_csv(folder / "results.csv", [run.to_dict() for run in runs])
     beyond = {section.key: section.rows for section in sections}
     write_json(folder / "results.json", {**_program(tournament), "rows": [run.to_dict() for run in runs], **beyond})
-    text = "\n".join(("# Tournament", "", *_sections(sections))) + "\n"
+    text = "\n".join(("# Tournament", "", *markdown_sections(sections))) + "\n"
     (folder / "results.md").write_text(text, encoding="utf-8")
 
 
@@ -124,7 +124,8 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(_known(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _sections(sections: Sequence[Section]) -> list[str]:
+def markdown_sections(sections: Sequence[Section]) -> list[str]:
+    """The lines of all tables beyond the rows."""
     lines = []
     for section in sections:
         shown = [tuple(line[key] for key in section.headings) for line in section.shown]
@@ -153,15 +154,7 @@ def _program(tournament: Tournament) -> dict[str, Any]:
 
 
 def _line(result: Result, limits: Mapping[Round, Summary]) -> dict[str, Any]:
-    policy, workload, mean_rate, preset = result.cell
-    return {
-        "policy": policy,
-        "workload": workload,
-        "mean_rate": mean_rate,
-        "preset": preset,
-        "seed": result.seed,
-        **metrics(result, limits),
-    }
+    return {**result.match(), **metrics(result, limits)}
 
 
 def _share(value: float) -> str:

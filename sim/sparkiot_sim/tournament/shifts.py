@@ -13,7 +13,7 @@ from sparkiot_policies.objectives import SCENARIO_WEIGHTS
 from sparkiot_sim.shifting import ShiftingResult, play_shifting
 
 from .entry import Entrant, Entry
-from .matches import Match, Tournament
+from .matches import Match, Played, Tournament
 from .paired import paired
 from .processes import Progress, over_processes, silent
 from .statistics import Estimate
@@ -22,33 +22,14 @@ META = "meta-controller"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShiftRun:
+class ShiftRun(Played):
     """One entry's run of one round under objectives that shift."""
 
-    policy: str
-    workload: str
-    mean_rate: float
-    preset: str
-    seed: int
     result: ShiftingResult
-
-    @property
-    def cell(self) -> tuple[str, float, str]:
-        return self.workload, self.mean_rate, self.preset
-
-    @property
-    def round(self) -> tuple[str, float, str, int]:
-        return (*self.cell, self.seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Flat, for a CSV."""
-        row: dict[str, Any] = {
-            "policy": self.policy,
-            "workload": self.workload,
-            "mean_rate": self.mean_rate,
-            "preset": self.preset,
-            "seed": self.seed,
-        }
+        row = self.match()
         for name, value in self.result.to_dict().items():
             if isinstance(value, tuple):
                 row |= {f"{name}_{part}": v for part, v in zip(("cost", "latency", "throughput"), value, strict=True)}
@@ -109,15 +90,8 @@ def compare(runs: Sequence[ShiftRun]) -> list[Shifted]:
 def _run(tournament: Tournament, match: Match, player: Entrant | None) -> ShiftRun:
     if player is None:
         raise ValueError("the oracle knows no objectives that shift")
-    played = match.round
-    return ShiftRun(
-        policy=match.entry.name,
-        workload=played.load.name,
-        mean_rate=played.load.mean_rate,
-        preset=played.preset,
-        seed=played.seed,
-        result=play_shifting(tournament.setting(match), player.policy, weights=player.weights, meta=player.meta),
-    )
+    result = play_shifting(tournament.setting(match), player.policy, weights=player.weights, meta=player.meta)
+    return ShiftRun(**Played.of(match).match(), result=result)
 
 
 def _line(name: str, own: Sequence[ShiftRun], meta: Sequence[ShiftRun]) -> Shifted:

@@ -133,7 +133,7 @@ def rows(results: Sequence[Result]) -> list[Row]:
     """One row for every policy, load and preset; ``results`` in the order in which ``play`` gives them."""
     found = []
     limits = bounds(results)
-    for (policy, workload, mean_rate, preset), group in groupby(results, key=attrgetter("cell")):
+    for (policy, (workload, mean_rate, preset)), group in groupby(results, key=attrgetter("policy", "cell")):
         values = [metrics(result, limits) for result in group]
         estimates = {
             name: estimate(_known(name, [value[name] for value in values]), highest=highest)

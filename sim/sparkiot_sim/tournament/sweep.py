@@ -105,7 +105,7 @@ def settings(results: Sequence[Result], *, without: int | None = None) -> Mappin
     groups: dict[Cell, dict[str, list[Result]]] = {}
     for result in results:
         if result.seed != without:
-            groups.setdefault(result.cell[1:], {}).setdefault(result.policy, []).append(result)
+            groups.setdefault(result.cell, {}).setdefault(result.policy, []).append(result)
     found: dict[Cell, dict[str, list[Point]]] = {cell: {} for cell in groups}
     for cell, policies in groups.items():
         for name, group in policies.items():

@@ -21,8 +21,9 @@ from sparkiot_sim.thesis.step import AFTER, BEFORE, Step, play_jump
 from sparkiot_sim.thesis.step import STEPS as JUMP_STEPS
 from sparkiot_sim.thesis.tournament import Row, baselines, limits, tournament
 
-from .report import markdown_table, write_csv, write_json
-from .sections import amount
+from . import thesis_meta
+from .report import markdown_sections, markdown_table, write_csv, write_json
+from .sections import Section, amount
 from .statistics import Estimate, t_quantile
 
 SCHEMA = 1
@@ -157,12 +158,24 @@ def table(policies: Sequence[str], *, seeds: Sequence[int], steps: int = STEPS) 
     ]
 
 
-def write(folder: Path, lines: Sequence[Line], *, seeds: Sequence[int]) -> None:
+def sections(policies: Sequence[str], *, seeds: Sequence[int]) -> list[Section]:
+    """What the meta-controller gains, where the shipped policy that it was trained over plays."""
+    return [thesis_meta.section(LEARNED, seeds=seeds)] if LEARNED in policies else []
+
+
+def documents(lines: Sequence[Line], *, sections: Sequence[Section]) -> list[dict[str, Any]]:
+    """The rows for machines; the learned policy's holds the sections, which are about it, under their keys."""
+    beyond = {section.key: section.rows for section in sections}
+    return [line.to_dict() | (beyond if line.row.policy == LEARNED else {}) for line in lines]
+
+
+def write(folder: Path, lines: Sequence[Line], *, sections: Sequence[Section], seeds: Sequence[int]) -> None:
     """Write results.csv, results.json and results.md. Raises OSError when one cannot be written."""
     write_csv(folder / "results.csv", [_flat(line) for line in lines])
-    rows = [line.to_dict() for line in lines]
+    rows = documents(lines, sections=sections)
     write_json(folder / "results.json", {"arena": "thesis", "steps": STEPS, "seeds": list(seeds), "rows": rows})
-    (folder / "results.md").write_text(_markdown(lines, seeds=seeds), encoding="utf-8")
+    text = "\n".join((*_markdown(lines, seeds=seeds), "", *markdown_sections(sections))) + "\n"
+    (folder / "results.md").write_text(text, encoding="utf-8")
 
 
 def _actor(name: str) -> Actor:
@@ -180,7 +193,7 @@ def _actor(name: str) -> Actor:
     return LearnedActor(learned)
 
 
-def _markdown(lines: Sequence[Line], *, seeds: Sequence[int]) -> str:
+def _markdown(lines: Sequence[Line], *, seeds: Sequence[int]) -> list[str]:
     headings = (
         "policy",
         "violations %",
@@ -198,7 +211,7 @@ def _markdown(lines: Sequence[Line], *, seeds: Sequence[int]) -> str:
     )
     rows = markdown_table(headings, [tuple(line.shown().values()) for line in lines])
     steps = markdown_table(tuple(STEP_HEADINGS.values()), [tuple(line.shown_step().values()) for line in lines])
-    return "\n".join(("# Thesis arena", "", said, "", *rows, "", f"## {STEP_TITLE}", "", *steps)) + "\n"
+    return ["# Thesis arena", "", said, "", *rows, "", f"## {STEP_TITLE}", "", *steps]
 
 
 def _flat(line: Line) -> dict[str, Any]:

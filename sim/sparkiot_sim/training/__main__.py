@@ -5,19 +5,26 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from sparkiot_policies.library import FOLDER
 from sparkiot_policies.manifest import Manifest
 
-from . import meta, realistic, thesis
+from . import meta, realistic, thesis, thesis_meta
+from .ppo import PpoSettings
+from .td3 import Td3Settings
 
 WORK = Path(".cache/training")
-PARTS = ("thesis", "realistic", "meta")
+PARTS = ("thesis", "thesis-meta", "realistic", "meta")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sparkiot_sim.training", description=__doc__)
-    parser.add_argument("part", choices=[*PARTS, "all"], help="meta trains over the realistic policy in the folder")
+    parser.add_argument(
+        "part",
+        choices=[*PARTS, "all"],
+        help="thesis-meta and meta train over the policies of thesis and realistic that the folder holds",
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="holds one artifact each (default: the package's)")
     parser.add_argument("--work", type=Path, default=WORK, help=f"holds checkpoints and curves (default: {WORK})")
     parser.add_argument("--curves", type=Path, help="folder that gets the learning curves, as training-PART.png")
@@ -39,14 +46,22 @@ def train(part: str, folder: Path, work: Path, seed: int | None) -> Manifest:
     """Train one part into a folder beneath ``folder``, with its checkpoint in ``work``."""
     match part:
         case "thesis":
-            settings = thesis.SETTINGS if seed is None else replace(thesis.SETTINGS, seed=seed)
-            return thesis.train(folder / thesis.NAME, settings, work=work)
+            return thesis.train(folder / thesis.NAME, _seeded(thesis.SETTINGS, seed), work=work)
+        case "thesis-meta":
+            settings = _seeded(thesis_meta.SETTINGS, seed)
+            return thesis_meta.train(folder / thesis_meta.NAME, folder / thesis.NAME, settings, work=work)
         case "realistic":
-            settings = realistic.SETTINGS if seed is None else replace(realistic.SETTINGS, seed=seed)
-            return realistic.train(folder / realistic.NAME, settings, work=work)
+            return realistic.train(folder / realistic.NAME, _seeded(realistic.SETTINGS, seed), work=work)
         case _:
-            chosen = meta.SETTINGS if seed is None else replace(meta.SETTINGS, seed=seed)
+            chosen = _seeded(meta.SETTINGS, seed)
             return meta.train(folder / meta.NAME, folder / realistic.NAME, chosen, work=work)
+
+
+Settings = TypeVar("Settings", PpoSettings, Td3Settings)
+
+
+def _seeded(settings: Settings, seed: int | None) -> Settings:
+    return settings if seed is None else replace(settings, seed=seed)
 
 
 # Environments run in processes that import this module anew.

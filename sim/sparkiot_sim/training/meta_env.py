@@ -1,183 +1,200 @@
 """What the meta-controller learns on: a job that the shipped policy runs, under weights that change every few minutes.
 
-    g = m(q) · target / latency - cost - SHORTFALL · max(q - met, 0) - OVERRUN · max(burn - 1, 0)
+    g = -cost - BUDGET · late / (1 - q) - OVERRUN · max(burn - 1, 0)
 
-The first two terms are the thesis's global reward, 1000 / (latency + 1) - 0.1 · cost, in units that fit a job of any
-size: mean latency over the job's target, dollars over the reference of ``reward.py`` at the step's load. The other two
-are what a job promises: its objective (the quantile q, of which ``met`` is the share of the step's batches that kept
-it) and its budget. What is asked shifts within an episode, and m(q), from 0 at LAX to 1 at STRICT, says what promptness
-is worth then: who is content with four batches in five wants to save. Weights that suit every moment do not exist.
+cost: dollars of the step over the reference of ``reward.py`` at the step's load. late: share of the step's batches that
+missed the latency target. The objective q is the share that must meet it, and so allows 1 - q of them to be late: what
+using up that allowance is worth, BUDGET of a bill, does not depend on how large it is. burn: of the budget, where the
+job states one. What is asked shifts within an episode, as its owner may edit it: weights that suit every moment do not
+exist.
+
+How good a step is depends on its load far more than on the weights: a critic that is told g hears the load and nothing
+else. So each episode is played by several siblings and a twin of them, which meet the same arrivals, the same cluster
+and the same signals. The siblings act under weights of the agent's, the twin under equal ones, and a sibling's reward
+is what its g exceeds the twin's by. It saturates at WIDTH bills of the step, as a rare overload would drown everything
+else.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
 from sparkiot_policies.artifact import load_artifact
-from sparkiot_policies.controller import Controller
 from sparkiot_policies.decision import PolicyIdentity
 from sparkiot_policies.evaluation import Context
-from sparkiot_policies.graph import MIN_WEIGHT
-from sparkiot_policies.history import History
 from sparkiot_policies.job import Job
 from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import CONTEXTS
-from sparkiot_policies.objectives import Weights
+from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from sparkiot_policies.rules import rule
+from sparkiot_sim.episode import Cycle, Run
 from sparkiot_sim.randomisation import Randomisation
 from sparkiot_sim.reward import reference_per_hour
-from sparkiot_sim.setting import Setting
+from sparkiot_sim.setting import Setting, with_weights
 
-from .vec_env import BatchStep, Observations
+from .td3 import to_weights
+from .vec_env import BatchStep, Observations, joined
 
 CONTEXT_SCHEMA = 2
 ELEMENTS = CONTEXTS[CONTEXT_SCHEMA]
 STEP_S = 600.0
 LEAST_LOAD = 0.25
 """Of the mean: below it a job cannot be cheaper, as one executor is the least."""
-SHORTFALL = 10.0
+BUDGET = 0.1
 OVERRUN = 2.0
-LAX, STRICT = 0.8, 0.95
-QUANTILES = (0.8, 0.8, 0.9, 0.95, 0.95, 0.99, 0.99)
+QUANTILES = (0.8, 0.8, 0.9, 0.95, 0.99, 0.99, 0.99)
 SHIFT_SHARE = 1 / 9
 """Chance that a step asks for another quantile: every hour and a half on average."""
-BUDGET_SHARE = 0.25
+BUDGETED = 0.25
 """Share of episodes whose job has a budget, of BUDGET_FACTORS times its reference cost."""
 BUDGET_FACTORS = (1.2, 3.0)
+INTERVAL_S = 30.0
+"""Least time between two decisions of the job, three times the usual one: more hours fit into the training."""
+WIDTH = 3.0
+SIBLINGS = 5
+"""That share an episode and a twin."""
 
 
 class GivenWeights:
-    """The agent as a meta-controller."""
+    """Weights from outside as a meta-controller."""
 
     identity = PolicyIdentity("agent")
 
     def __init__(self) -> None:
-        self.chosen = Weights(1 / 3, 1 / 3, 1 / 3)
+        self.chosen = SCENARIO_WEIGHTS[Scenario.BALANCED]
 
     def weights(self, _: Context) -> Weights:
         return self.chosen
 
 
-class MetaEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
-    """A step is STEP_S of a simulated job. Observation: the context, raw. Action: Box(-1, 1, (3,)), mapped as the
-    artifact's graph does it. policy: the artifact that runs the job."""
+class Sibling:
+    """One job of an episode, and what its weights come to, step by step."""
 
-    metadata = {"render_modes": []}  # noqa: RUF012 - gymnasium declares it so
-
-    def __init__(self, *, policy: Path, randomisation: Randomisation) -> None:
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (len(ELEMENTS),), np.float32)
-        self.action_space = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
-        self._policy = LearnedPolicy(load_artifact(policy))
-        self._randomisation = randomisation
+    def __init__(self, setting: Setting, policy: LearnedPolicy, asked: "Asked") -> None:
         self._meta = GivenWeights()
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        super().reset(seed=seed)
-        given: Setting | None = (options or {}).get("setting")
-        self._setting = setting = given or self._draw()
-        self._simulated = setting.simulated()
-        self._controller = Controller(
-            setting.job,
-            policy=self._policy,
+        self._setting = setting
+        self._reference = reference_per_hour(setting.job, setting.profile, setting.workload)
+        self._run = Run(
+            job=setting.job,
+            simulated=setting.simulated(),
+            policy=policy,
             fallback=rule("Rate"),
             meta=self._meta,
-            history=History(since=setting.start, allocation=setting.job.initial),
+            start=setting.start,
+            edit=asked.job,
         )
-        self._reference = reference_per_hour(setting.job, setting.profile, setting.workload)
-        self._now = setting.start
-        self._seen = np.zeros(len(ELEMENTS), dtype=np.float32)
-        self._meta.chosen = Weights(1 / 3, 1 / 3, 1 / 3)
-        self._shifts = given is None
-        self._run()
-        return self._seen.copy(), {}
+        self.seen = np.zeros(len(ELEMENTS), dtype=np.float32)
+        self.step()
 
-    def step(
-        self, action: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        self._meta.chosen = to_weights(action)
-        if self._shifts and self.np_random.random() < SHIFT_SHARE:
-            self._ask(QUANTILES[self.np_random.integers(len(QUANTILES))])
-        value = self._run()
-        over = self._now + STEP_S > self._setting.start + self._setting.duration_s
-        return self._seen.copy(), value, False, over, {}
+    def step(self, weights: Weights | None = None) -> float:
+        """Let STEP_S pass under some weights, the last ones where none are given; returns the step's g."""
+        self._meta.chosen = weights or self._meta.chosen
+        begun, dollars = self._run.now, self._run.simulated.cost_dollars
+        cycles = self._run.cycles(STEP_S)
+        context = cycles[-1].evaluation.context
+        known = np.array([_number(getattr(context, name)) for name in ELEMENTS], dtype=np.float32)
+        self.seen = np.where(np.isnan(known), self.seen, known)
+        workload, passed = self._setting.workload, self._run.now - begun
+        load = workload.arrivals(begun, self._run.now) / (workload.mean_rate * passed)
+        spent = (self._run.simulated.cost_dollars - dollars) / (self._reference * max(load, LEAST_LOAD) * passed / 3600)
+        quantile = cycles[0].evaluation.context.quantile  # the last cycle shows what the next step is asked
+        return worth(context, quantile=quantile or 0.0, late=_late(cycles, self._setting.job), cost=spent)
+
+
+class Asked:
+    """What an episode asks: a quantile for each of its steps, drawn beforehand so that siblings are asked the same."""
+
+    def __init__(self, start: float, quantiles: Sequence[float]) -> None:
+        self._start = start
+        self._quantiles = quantiles
+
+    def job(self, job: Job, now: float) -> Job:
+        """As it is asked at ``now``. The decision that ends a step is the first to know what the next one is asked."""
+        step = min(int((now - self._start) // STEP_S), len(self._quantiles) - 1)
+        return replace(job, objectives=replace(job.objectives, quantile=self._quantiles[step]))
+
+
+class Family:
+    """Siblings and their twin, one episode after the other. policy: the artifact that runs their jobs."""
+
+    def __init__(self, seed: int, *, policy: LearnedPolicy, randomisation: Randomisation) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._policy = policy
+        self._randomisation = randomisation
+
+    def reset(self, setting: Setting | None = None) -> Observations:
+        """Begin an episode, a given one or a drawn one; the contexts of all siblings, (SIBLINGS, elements)."""
+        setting = setting or self._draw()
+        self._left = int(setting.duration_s // STEP_S) - 1
+        asked = Asked(setting.start, self._quantiles(self._left + 1))
+        *self._siblings, self._twin = (Sibling(setting, self._policy, asked) for _ in range(SIBLINGS + 1))
+        return self._seen()
+
+    def step(self, actions: npt.NDArray[np.float32]) -> BatchStep:
+        """Actions (SIBLINGS, 3) in [-1, 1]."""
+        weights = [Weights(*row) for row in to_weights(actions).tolist()]
+        usual = self._twin.step()
+        gains = np.array([sibling.step(w) - usual for sibling, w in zip(self._siblings, weights, strict=True)])
+        self._left -= 1
+        final, over = self._seen(), self._left == 0
+        return BatchStep(
+            self.reset() if over else final, WIDTH * np.tanh(gains / WIDTH), np.full(SIBLINGS, over), final
+        )
+
+    def _seen(self) -> Observations:
+        return np.stack([sibling.seen for sibling in self._siblings]).astype(np.float32)
 
     def _draw(self) -> Setting:
         """An episode whose weights nobody pinned, sometimes with a budget."""
-        setting, rng = self._randomisation.draw(self.np_random), self.np_random
-        budget = None
-        if rng.random() < BUDGET_SHARE:
-            reference = reference_per_hour(setting.job, setting.profile, setting.workload)
+        setting, rng = with_weights(self._randomisation.draw(self._rng), None), self._rng
+        job, budget = setting.job, None
+        if rng.random() < BUDGETED:
+            reference = reference_per_hour(job, setting.profile, setting.workload)
             budget = reference * rng.uniform(*BUDGET_FACTORS)
-        quantile = QUANTILES[rng.integers(len(QUANTILES))]
-        objectives = replace(setting.job.objectives, weights=None, budget_per_hour=budget, quantile=quantile)
-        return replace(setting, job=replace(setting.job, objectives=objectives))
+        objectives = replace(job.objectives, budget_per_hour=budget)
+        interval_s = max(job.interval_s, INTERVAL_S)
+        return replace(setting, job=replace(job, objectives=objectives, interval_s=interval_s))
 
-    def _ask(self, quantile: float) -> None:
-        """Edit the job, as its resource may be edited while it runs."""
-        job = self._setting.job
-        self._setting = replace(self._setting, job=replace(job, objectives=replace(job.objectives, quantile=quantile)))
-        self._controller.job = self._setting.job
-
-    def _run(self) -> float:
-        """Let STEP_S pass; returns the global reward of that time."""
-        job, simulated, controller = self._setting.job, self._simulated, self._controller
-        dollars, latencies, end = simulated.cost_dollars, [], self._now + STEP_S
-        while self._now + job.interval_s <= end:
-            self._now += job.interval_s
-            simulated.advance(self._now)
-            measurement = simulated.measure()
-            evaluation, decision = controller.step(measurement, signal=simulated.signal(), now=self._now)
-            controller.accept(evaluation, decision)
-            simulated.apply(decision.allocation)
-            latencies += [b.latency_ms for b in measurement.batches]
-        context = evaluation.context
-        values = [getattr(context, name) for name in ELEMENTS]
-        known = np.array([np.nan if v is None else v for v in values], dtype=np.float32)
-        self._seen = np.where(np.isnan(known), self._seen, known).astype(np.float32)
-        load = self._setting.workload.arrivals(end - STEP_S, end) / (self._setting.workload.mean_rate * STEP_S)
-        spent = (simulated.cost_dollars - dollars) / (self._reference * max(load, LEAST_LOAD) * STEP_S / 3600)
-        return global_reward(job, context, latencies=latencies, cost=spent)
+    def _quantiles(self, steps: int) -> list[float]:
+        asked = [float(self._rng.choice(QUANTILES))]
+        for _ in range(steps - 1):
+            shifts = self._rng.random() < SHIFT_SHARE
+            asked.append(float(self._rng.choice(QUANTILES)) if shifts else asked[-1])
+        return asked
 
 
-def global_reward(job: Job, context: Context, *, latencies: Sequence[float], cost: float) -> float:
-    """g of the module's formula. latencies: of the step's batches, ms. cost: over the reference. Without a batch
-    latency counts as ten times its target, and the objective as missed."""
-    objectives = job.objectives
-    late = float(np.mean(latencies)) / objectives.latency_target_ms if latencies else 10.0
-    met = float(np.mean(np.array(latencies) <= objectives.latency_target_ms)) if latencies else 0.0
-    worth = min(max((objectives.quantile - LAX) / (STRICT - LAX), 0.0), 1.0)
-    shortfall = max(objectives.quantile - met, 0.0)
-    burn = (context.budget_burn or 0.0) if objectives.budget_per_hour else 0.0
-    return worth / max(late, 0.1) - cost - SHORTFALL * shortfall - OVERRUN * max(burn - 1, 0.0)
+def worth(context: Context, *, quantile: float, late: float, cost: float) -> float:
+    """g of the module's formula. late: share of the step's batches. cost: over the reference."""
+    burn = (context.budget_burn or 0.0) if context.budgeted else 0.0
+    return -cost - BUDGET * late / (1 - quantile) - OVERRUN * max(burn - 1, 0.0)
 
 
-def to_weights(action: npt.NDArray[np.float32]) -> Weights:
-    """The graph's map from an actor's output to weights: positive, sum 1."""
-    raw = (np.asarray(action, dtype=np.float64) + 1) / 2 + MIN_WEIGHT
-    cost, latency, throughput = (raw / raw.sum()).tolist()
-    return Weights(cost, latency, throughput)
+def _late(cycles: Sequence[Cycle], job: Job) -> float:
+    """Share of the batches that missed the target; all of it without a batch."""
+    late = [b.latency_ms > job.objectives.latency_target_ms for c in cycles for b in c.measurement.batches]
+    return sum(late) / len(late) if late else 1.0
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 class MetaGroup:
-    """The environments of one process."""
+    """The environments of one process: families of SIBLINGS each. seeds: one for each environment; a family takes its
+    first sibling's."""
 
     def __init__(self, seeds: Sequence[int], *, policy: Path, randomisation: Randomisation) -> None:
-        self._envs = [MetaEnv(policy=policy, randomisation=randomisation) for _ in seeds]
-        self._seeds = seeds
+        if len(seeds) % SIBLINGS:
+            raise ValueError(f"{len(seeds)} environments in a process; they come in families of {SIBLINGS}")
+        learned = LearnedPolicy(load_artifact(policy))
+        self._families = [Family(seed, policy=learned, randomisation=randomisation) for seed in seeds[::SIBLINGS]]
 
     def reset(self) -> Observations:
-        return np.stack([env.reset(seed=seed)[0] for env, seed in zip(self._envs, self._seeds, strict=True)])
+        return np.concatenate([family.reset() for family in self._families])
 
     def step(self, actions: npt.NDArray[np.float32]) -> BatchStep:
-        steps = [env.step(action) for env, action in zip(self._envs, actions, strict=True)]
-        finals = np.stack([step[0] for step in steps])
-        done = np.array([step[3] for step in steps])
-        following = [env.reset()[0] if over else seen for env, seen, over in zip(self._envs, finals, done, strict=True)]
-        return BatchStep(np.stack(following), np.array([step[1] for step in steps]), done, finals)
+        parts = np.split(actions, len(self._families))
+        return joined([family.step(part) for family, part in zip(self._families, parts, strict=True)])

@@ -19,6 +19,7 @@ from sparkiot_policies.sb3 import import_sb3
 
 from .checkpoint import EVERY, UPDATES, Checkpoint, Clock
 from .curves import draw
+from .schedule import between
 from .vec_env import BatchEnv, FeatureVecEnv
 
 
@@ -76,7 +77,7 @@ def train_ppo(
         n_steps=settings.rollout_steps,
         batch_size=settings.batch_size,
         n_epochs=settings.epochs,
-        learning_rate=lambda left: _between(settings.learning_rate, left),
+        learning_rate=lambda left: between(settings.learning_rate, left),
         ent_coef=settings.entropy[0],
         gamma=settings.gamma,
         gae_lambda=settings.gae_lambda,
@@ -120,11 +121,6 @@ def train_ppo(
     return imported.manifest
 
 
-def _between(ends: tuple[float, float], left: float) -> float:
-    """The value of a linear schedule when ``left`` of the training remains, 1 to 0."""
-    return ends[1] + (ends[0] - ends[1]) * left
-
-
 class _Recorder(BaseCallback):
     """Writes the learning curve, saves now and then, and schedules the entropy coefficient, which Stable-Baselines3
     takes as a constant."""
@@ -150,7 +146,7 @@ class _Recorder(BaseCallback):
     def _on_rollout_start(self) -> None:
         model, checkpoint = self._ppo, self._checkpoint
         left = max(1 - model.num_timesteps / self._settings.total_steps, 0.0)
-        model.ent_coef = _between(self._settings.entropy, left)
+        model.ent_coef = between(self._settings.entropy, left)
         if self._updates:
             found = model.logger.name_to_value
             checkpoint.curve.append(

@@ -13,10 +13,11 @@ import torch
 from pydantic import JsonValue
 from stable_baselines3 import PPO
 
+from sparkiot_policies.allocation import ACTION_SIZES
 from sparkiot_policies.artifact import update_scores
 from sparkiot_policies.features import Feature, Features
 from sparkiot_policies.manifest import Manifest, Range
-from sparkiot_policies.objectives import SCENARIO_WEIGHTS, Scenario, Weights
+from sparkiot_policies.objectives import Weights
 from sparkiot_policies.observation import names
 from sparkiot_policies.options import ExecutorOption, ExecutorOptions, executor_options
 from sparkiot_sim.arena import SCHEMA
@@ -48,13 +49,17 @@ SETTINGS = PpoSettings(
 )
 
 
+WEIGHTS = ("weight_cost", "weight_latency", "weight_throughput")
+"""The first features."""
+
+
 def features() -> tuple[Feature, ...]:
     """What the network sees of observation version 3: shares as they are, quantities as logarithms, whose differences
     are the ratios that matter."""
     needs = ("required", "required_ahead", "required_next", "required_peak", "in_force", "floor", "running")
     layout = [("tier", 0), ("tier", 1), ("compression", 0), ("compression", 1)]
     return (
-        *(Feature(element=f"weight_{name}", scale=2.0, offset=-1.0) for name in ("cost", "latency", "throughput")),
+        *(Feature(element=name, scale=2.0, offset=-1.0) for name in WEIGHTS),
         *(Feature(element=name, transform="log", scale=1.0, offset=-1.0, low=-3.0, high=3.0) for name in needs),
         Feature(element="pending", transform="log1p", scale=1.0, offset=-0.5, high=3.0),
         Feature(element="backlog_work", transform="log1p", scale=0.4, offset=-0.5, high=3.0),
@@ -96,7 +101,10 @@ USUAL = ((-0.9, 0.85), (-0.6, 0.95), (-0.25, 1.0), (-0.1, 1.03), (0.2, 1.06), (0
 """What a careful rule would always provide for: a margin over the higher of present and forecast load, the larger the
 more latency weighs against cost. Pairs: β - α up to which it holds, and the margin."""
 USUAL_LOGIT = 3.0
-"""Head start of the usual option of equal weights: what the training never met is decided so."""
+"""Head start of the option that is usual under the weights: what the training never met is decided so."""
+USUAL_STEPS, USUAL_BATCH, USUAL_LEARNING_RATE = 400, 256, 2e-3
+"""Of the fit to the usual options. The teacher's losses differ by so little between margins that a network which starts
+at one margin for all weights stays there wherever cost weighs most."""
 
 
 def usual(weights: Weights) -> int:
@@ -106,12 +114,23 @@ def usual(weights: Weights) -> int:
 
 
 def start_with_usual(model: PPO) -> None:
-    """Give the usual option its head start."""
-    head = model.policy.action_net
-    if not isinstance(head, torch.nn.Linear):
-        raise TypeError(f"the policy's head is {type(head).__name__}, not a linear layer")
-    with torch.no_grad():
-        head.bias[usual(SCENARIO_WEIGHTS[Scenario.BALANCED])] += USUAL_LOGIT
+    """Give the option that is usual under the weights its head start, whatever else the network sees."""
+    policy, rng = model.policy, np.random.default_rng(model.seed)
+    size, others = ACTION_SIZES[0], len(features()) - len(WEIGHTS)
+    likely = 1 / (1 + (size - 1) * np.exp(-USUAL_LOGIT))
+    parameters = [*policy.mlp_extractor.policy_net.parameters(), *policy.action_net.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=USUAL_LEARNING_RATE)
+    for _ in range(USUAL_STEPS):
+        weights = rng.dirichlet(np.full(3, 0.6), USUAL_BATCH)
+        seen = np.concatenate([2 * weights - 1, rng.normal(size=(USUAL_BATCH, others))], axis=1)
+        target = np.full((USUAL_BATCH, size), (1 - likely) / (size - 1))
+        target[np.arange(USUAL_BATCH), [usual(Weights(*w)) for w in weights.tolist()]] = likely
+        latent = policy.mlp_extractor.forward_actor(torch.as_tensor(seen, dtype=torch.float32))
+        logs = policy.action_net(latent)[:, :size].log_softmax(dim=1)
+        loss = -(torch.as_tensor(target, dtype=torch.float32) * logs).sum(dim=1).mean()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
 
 
 RANGED = (

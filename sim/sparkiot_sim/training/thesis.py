@@ -3,6 +3,15 @@
 What an action does there is over after one step, so the discount is 0: an honest reading of this arena, not a choice
 that would suit a real cluster. The reward says what the objective is, the cost of a step and a price on violations;
 the job's weights tilt that price: β buys safety, α sells it, and under none of them a violation is cheap.
+
+At equal weights that is all, and the cheapest action that keeps the SLA the best one. Where latency weighs more than
+cost, a second of it has a price of its own, and where throughput does, standing capacity has:
+
+    r = -cost - tilt · violation - PROMPT · (β/α - 1)₊ · latency + STANDBY · (γ/α - 1)₊ · log(throughput)
+
+β/α and γ/α are the rates at which the arena's own reward exchanges latency and throughput for dollars, counted from
+equal weights. The logarithm, as throughput grows with the square of what one pays: its bare value is worth nothing or
+everything.
 """
 
 from pathlib import Path
@@ -16,7 +25,7 @@ from stable_baselines3 import PPO
 
 from sparkiot_policies.allocation import ACTION_SIZES
 from sparkiot_policies.artifact import load_artifact, update_scores
-from sparkiot_policies.features import Feature
+from sparkiot_policies.features import LEAST, Feature
 from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.manifest import Manifest, Range
 from sparkiot_policies.objectives import SCENARIO_WEIGHTS
@@ -53,6 +62,13 @@ EXCESS_DOLLARS = 20.0
 """What being over by the whole SLA costs besides; without it, a policy far off sees no slope towards safety."""
 TILT = 0.5
 """How far weights move these prices: by the factor 1 + TILT · (β - α)."""
+PROMPT = 3.0
+"""What a second of latency costs where β is twice α: in between the SLA, for less than 5 of which nothing is bought
+beyond it, and 40, the most that the thesis's global reward can make of latency."""
+STANDBY = 1.5
+"""What e times the throughput is worth where γ is twice α; 4 · STANDBY executors of 8 GB then stand by at any load."""
+COMPUTE_DOLLARS = 5.0
+"""What a step usually costs."""
 REWARD_SCALE = 0.1
 """Reward units in a dollar."""
 LARGE_EXECUTORS_LOGIT = 4.0
@@ -62,10 +78,12 @@ RAMPS = 36
 
 
 def features() -> tuple[Feature, ...]:
-    """The weights, and the predicted rate as one ramp for each piece of its range."""
+    """The weights and their logarithms, and the predicted rate as one ramp for each piece of its range."""
     low, high = RATE_BOUNDS
     width = (high - low) / RAMPS
-    weights = [Feature(element=f"weight_{w}", scale=2.0, offset=-1.0) for w in ("cost", "latency", "throughput")]
+    parts = [f"weight_{part}" for part in ("cost", "latency", "throughput")]
+    weights = [Feature(element=part, scale=2.0, offset=-1.0) for part in parts]
+    weights += [Feature(element=part, transform="log", scale=0.4, offset=1.0) for part in parts]
     ramps = [
         Feature(element="predicted_rate", scale=2 / width, offset=-2 * (low + i * width) / width - 1, low=-1, high=1)
         for i in range(RAMPS)
@@ -92,11 +110,20 @@ class ThesisBatch:
 
 
 def training_reward(outcome: Outcome, weights: Floats) -> Floats:
-    """Minus the dollars of a step, violations priced in; shape (N,)."""
+    """The module's formula, shape (N,), in units that keep its spread alike under all weights (N, 3)."""
     excess = np.clip(outcome.latency / SLA_MS - 1, 0, 1)
     price = VIOLATION_DOLLARS * (excess > 0) + EXCESS_DOLLARS * excess
     tilt = 1 + TILT * (weights[:, 1] - weights[:, 0])
-    return -REWARD_SCALE * (outcome.cost + tilt * price)
+    promptness, standby = (rate * beyond_equal(weights, part) for rate, part in ((PROMPT, 1), (STANDBY, 2)))
+    dollars = outcome.cost + tilt * price + promptness * outcome.latency / 1000 - standby * np.log(outcome.throughput)
+    return -REWARD_SCALE * dollars / (1 + (promptness + standby) / COMPUTE_DOLLARS)
+
+
+def beyond_equal(weights: Floats, part: int) -> Floats:
+    """How much more a part weighs than cost does, as a multiple of it beyond 1; 0 where it weighs less. Weights below
+    LEAST count as LEAST, as the network's features tell no more of them."""
+    excess: Floats = np.maximum(weights[:, part] / np.maximum(weights[:, 0], LEAST) - 1, 0)
+    return excess
 
 
 def start_with_large_executors(model: PPO) -> None:

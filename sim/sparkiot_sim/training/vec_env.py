@@ -28,6 +28,17 @@ class BatchStep:
     final: Observations | None = None
 
 
+def joined(steps: Sequence[BatchStep]) -> BatchStep:
+    """The same step of several groups as one, in order; ``final`` holds the rows of those that have it."""
+    finals = [s.final for s in steps if s.final is not None]
+    return BatchStep(
+        np.concatenate([s.observations for s in steps]),
+        np.concatenate([s.rewards for s in steps]),
+        np.concatenate([s.done for s in steps]),
+        np.concatenate(finals) if finals else None,
+    )
+
+
 class BatchEnv(Protocol):
     """N environments in lockstep that begin their next episode by themselves."""
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .vec_env import BatchStep, Observations
+from .vec_env import BatchStep, Observations, joined
 
 
 class Group(Protocol):
@@ -62,13 +62,7 @@ class Workers:
         return np.concatenate(self.ask("reset"))
 
     def step(self, actions: npt.NDArray[Any]) -> BatchStep:
-        steps: list[BatchStep] = self.ask("step", [(part,) for part in np.split(actions, self._cuts)])
-        return BatchStep(
-            np.concatenate([s.observations for s in steps]),
-            np.concatenate([s.rewards for s in steps]),
-            np.concatenate([s.done for s in steps]),
-            np.concatenate([s.final for s in steps if s.final is not None]),
-        )
+        return joined(self.ask("step", [(part,) for part in np.split(actions, self._cuts)]))
 
     def ask(self, name: str, arguments: Sequence[tuple[Any, ...]] | None = None) -> list[Any]:
         """Call a method of every group, with the arguments of each, at the same time; raises EOFError if one died."""
