@@ -113,6 +113,11 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
                 yield Event(_degraded_reason(after.reason), after.message, warning=True)
             elif was == "True" and before is not None:
                 yield Event(_recovered_reason(before.reason), "the job is as expected again")
+        case ConditionType.SIGNAL_FRESH:
+            if now == "False":
+                yield Event(after.reason, after.message, warning=True)
+            elif now == "True" and was == "False":
+                yield Event("SignalFresh", "burst signals arrive again")
         case ConditionType.READY if now == "False" and after.reason not in SILENT:
             yield Event(after.reason, after.message, warning=after.reason not in EXPECTED)
 

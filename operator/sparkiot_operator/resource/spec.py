@@ -10,6 +10,7 @@ from sparkiot_policies.job import Mode, Weekday
 from sparkiot_policies.objectives import Scenario
 
 from .base import ClockTime, Dollars, Duration, Memory, Model, Name, Schemaless, Share, rules, section
+from .edge import Edge
 
 
 class BackendKind(enum.StrEnum):
@@ -259,20 +260,6 @@ class Shuffle(Model):
         "Auto", description="Compression of shuffle blocks; Auto leaves it to the policy."
     )
     tiers: Tiers = section(Tiers, "Servers and volumes of the tiers.")
-
-
-class MqttSource(Model):
-    url: str = Field(max_length=512, pattern="^mqtts?://", description="URL of the broker, without credentials.")
-    topic: str = Field(max_length=512, min_length=1, description="Topic of the signals.")
-
-
-class SignalSource(Model):
-    mqtt: MqttSource | None = Field(None, description="MQTT control topic.")
-    stale_after: Duration = Field("30s", description="Age at which a signal is ignored.")
-
-
-class Edge(Model):
-    signal: SignalSource = section(SignalSource, "Where burst signals come from.")
 
 
 class PolicyRef(Model):
