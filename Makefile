@@ -115,7 +115,7 @@ $(VENV)/.spark: $(VENV)/.runtime
 $(VENV)/.dev: $(VENV)/.spark
 	@echo "installing the development tools and the train extra into $(VENV) (first run: a few minutes)"
 	$(PIP) torch
-	$(PIP) --editable ".[spark,tiers,train]" --group dev
+	$(PIP) --editable ".[edge,spark,tiers,train]" --group dev
 	@touch $@
 
 .cache/spark4/.done:

@@ -9,6 +9,7 @@ from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 
 from .resource.status import Condition, ConditionType
+from .signals.watch import SignalsView
 from .spark.shuffle_state import ShuffleState
 from .times import timestamp
 
@@ -78,6 +79,24 @@ def objective_finding(job: Job, evaluation: Evaluation) -> Finding:
     message = f"{attainment:.1%} of micro-batches within {target}, wanted {quantile:.1%}"
     met = attainment >= quantile
     return Finding(ConditionType.OBJECTIVE_MET, met, "ObjectiveMet" if met else "ObjectiveMissed", message)
+
+
+def signal_finding(view: SignalsView | None) -> Finding:
+    """Whether decisions rest on fresh burst signals. view: None for a job that follows none."""
+    if view is None:
+        return Finding(ConditionType.SIGNAL_FRESH, None, "NoSource", "the job follows no burst signals")
+    fresh = view.age_s is not None and view.age_s <= view.stale_after_s
+    young = view.followed_s <= view.stale_after_s
+    if view.problem is not None and not fresh:
+        status, reason = (None, "Connecting") if young else (False, "SignalSourceUnreachable")
+        return Finding(
+            ConditionType.SIGNAL_FRESH, status, reason, f"{view.problem}; no burst can be announced until then"
+        )
+    if fresh:
+        return Finding(ConditionType.SIGNAL_FRESH, True, "Received", f"signals arrive in time from {view.source}")
+    dropped = ", ".join(f"{reason} {count}" for reason, count in view.dropped.items()) or "none"
+    message = f"no signal was believed for more than {view.stale_after_s:g} s (dropped: {dropped})"
+    return Finding(ConditionType.SIGNAL_FRESH, None if young else False, "Waiting" if young else "SignalStale", message)
 
 
 def limited_finding(decision: Decision) -> Finding:

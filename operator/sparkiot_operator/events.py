@@ -109,17 +109,26 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
             elif now == "True" and was == "False":
                 yield Event("ObservationFresh", "measurements arrive again")
         case ConditionType.SHUFFLE_TIERS_READY:
-            if now == "False":
-                yield Event("ShuffleTierFailed", after.message, warning=True)
-            elif now == "True" and was == "False":
-                yield Event("ShuffleTiersRecovered", "every shuffle tier works again")
+            yield from _turned(
+                was, after, "ShuffleTierFailed", "ShuffleTiersRecovered", "every shuffle tier works again"
+            )
         case ConditionType.DEGRADED:
             if now == "True":
                 yield Event(_degraded_reason(after.reason), after.message, warning=True)
             elif was == "True" and before is not None:
                 yield Event(_recovered_reason(before.reason), "the job is as expected again")
+        case ConditionType.SIGNAL_FRESH:
+            yield from _turned(was, after, after.reason, "SignalFresh", "burst signals arrive again")
         case ConditionType.READY if now == "False" and after.reason not in SILENT:
             yield Event(after.reason, after.message, warning=after.reason not in EXPECTED)
+
+
+def _turned(was: str | None, after: Condition, failed: str, recovered: str, message: str) -> Iterator[Event]:
+    """Of a condition that is False or True: that it fails, and that it no longer does. failed, recovered: reasons."""
+    if after.status == "False":
+        yield Event(failed, after.message, warning=True)
+    elif after.status == "True" and was == "False":
+        yield Event(recovered, message)
 
 
 SILENT = frozenset({"Suspended", "Completed", "Starting", "DriverStarting", "Stopping"})

@@ -7,8 +7,10 @@ Whatever one job raises stays in its own loop.
 import asyncio
 import contextlib
 import logging
+import math
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .audit import AuditRecord
@@ -23,6 +25,7 @@ from .conditions import (
     observation_finding,
     ready,
     shuffle_finding,
+    signal_finding,
 )
 from .errors import (
     ApiError,
@@ -39,11 +42,14 @@ from .resource.status import ConditionType, Phase
 from .resource.translate import InvalidSpecError, parse_spec
 from .services import Services
 from .session import Session, open_session
+from .signals.watch import SignalWatch
 from .status import Cycle, build_status, describe
 from .tier_access import delete_blocks
 from .times import parse_timestamp
 
 LOGGER = logging.getLogger(__name__)
+WAKE_EVERY_S = 5.0
+"""Least real time between two cycles that burst signals ask for, lest a gateway that cannot decide makes them all."""
 
 
 class JobLoop:
@@ -72,6 +78,13 @@ class JobLoop:
         self._tick: Tick | None = None
         self._failures = 0
         self._driver: tuple[object, ...] = ()
+        self._woken = -math.inf
+        self._signals = SignalWatch(
+            ref,
+            read_secret=lambda name: api.read(f"/api/v1/namespaces/{ref.namespace}/secrets/{name}"),
+            clock=services.clock,
+            on_burst=self.notice_burst,
+        )
 
     def notify(self) -> None:
         """The object changed. Only another spec wakes the loop; its own status patches do not."""
@@ -85,6 +98,13 @@ class JobLoop:
             self._driver = seen
             self._wake.set()
 
+    def notice_burst(self) -> None:
+        """The edge announces a burst: the loop does not wait for its interval."""
+        real = self._services.clock()
+        if real - self._woken >= WAKE_EVERY_S:
+            self._woken = real
+            self._wake.set()
+
     async def run(self) -> None:
         try:
             while True:
@@ -94,6 +114,7 @@ class JobLoop:
                     await asyncio.wait_for(self._wake.wait(), wait)
         finally:
             self._services.metrics.jobs.forget(self._ref)
+            await self._signals.stop()
 
     async def stop(self) -> None:
         """Stop the job itself, because its object goes. Idempotent."""
@@ -148,13 +169,15 @@ class JobLoop:
 
     async def _cycle(self, session: Session, real: float) -> float | None:
         metrics = self._services.metrics
-        if self._tick is not None:
-            late = max(real - session.clock.real_time(self._tick.due), 0.0)
+        if self._tick is not None and (late := real - session.clock.real_time(self._tick.due)) >= 0:
             metrics.lateness_seconds.observe(late)
-        cycle = await session.decide(session.clock.job_time(real))
+        await self._signals.follow(session.spec.edge.signal if session.live and session.spec.edge else None)
+        cycle = await session.decide(session.clock.job_time(real), announced=self._signals.edge_signal())
+        cycle = replace(cycle, signals=self._signals.view())
         await self._record_status(session, cycle, real)
         if cycle.state.ended:
             self._session = None
+            await self._signals.stop()
             return 0.0
         if cycle.allocation != cycle.decision.previous:
             self._log.info("%s: %s", self._ref, describe(cycle.decision))
@@ -162,7 +185,7 @@ class JobLoop:
         self._audit(cycle)
         metrics.record(self._ref, cycle)
         metrics.cycle_seconds.observe(self._services.clock() - real)
-        return self._until_next(session)
+        return self._until_next(session, real)
 
     async def _record_status(self, session: Session, cycle: Cycle, real: float) -> None:
         """The desired allocation is written before it is applied, so that an operator that dies adopts it.
@@ -173,7 +196,7 @@ class JobLoop:
             previous=self._publisher.current,
             phase=cycle.state.phase,
             generation=self._generation,
-            findings=_findings(session, cycle),
+            findings=[*_findings(session, cycle), *self._signal_findings(cycle)],
             cycle=cycle,
             now=real,
         )
@@ -188,12 +211,21 @@ class JobLoop:
                 raise
             self._log.debug("%s: status not written, the job goes on: %s", self._ref, error)
 
-    def _until_next(self, session: Session) -> float:
-        """Seconds of real time to the next tick; ticks that passed meanwhile are left out and counted."""
+    def _signal_findings(self, cycle: Cycle) -> list[Finding]:
+        """Only of a job that follows signals, or did."""
+        known = any(c.type == ConditionType.SIGNAL_FRESH for c in self._publisher.current.conditions)
+        return [signal_finding(cycle.signals)] if cycle.signals or known else []
+
+    def _until_next(self, session: Session, started: float) -> float:
+        """Seconds of real time to the next tick; ticks that passed meanwhile are left out and counted.
+
+        started: real time at which the cycle began.
+        """
         clock, interval = session.clock, session.job.interval_s
         real = self._services.clock()
         spread = zlib.crc32(self._ref.uid.encode()) / 2**32 * interval
-        last = self._tick.number if self._tick else None
+        # A cycle before its tick (the driver changed, a burst was announced) is off the grid, and does not use it up.
+        last = self._tick.number if self._tick and self._tick.due <= clock.job_time(started) else None
         tick = next_tick(origin=clock.origin - spread, interval_s=interval, now=clock.job_time(real), last=last)
         if last is not None:
             self._services.metrics.jobs.sample(self._ref).skipped += tick.number - last - 1
@@ -241,6 +273,7 @@ class JobLoop:
 
     async def _suspend(self, spec: SparkIoTJobSpec, real: float) -> None:
         """Stop what runs, also what an earlier operator left running; it may take several turns."""
+        await self._signals.stop()
         if self._publisher.published.phase is not Phase.SUSPENDED:
             session = self._session = self._session or self._open(spec)
             await self._settle(

@@ -175,6 +175,24 @@ _GAUGES: tuple[tuple[str, str, list[str], Callable[[Cycle], Series]], ...] = (
         lambda c: [([], c.evaluation.observation.burst)],
     ),
     (
+        "sparkiot_job_signal_age_seconds",
+        "Real time since the newest burst signal was made.",
+        [],
+        lambda c: [([], c.signals.age_s if c.signals else None)],
+    ),
+    (
+        "sparkiot_job_signal_clock_skew_seconds",
+        "How far the gateway's clock is behind, the way of a signal included; negative when it is ahead.",
+        [],
+        lambda c: [([], c.signals.skew_s if c.signals and c.signals.time is not None else None)],
+    ),
+    (
+        "sparkiot_job_signal_source_up",
+        "1 while the source of burst signals can be reached.",
+        [],
+        lambda c: [([], float(c.signals.problem is None) if c.signals else None)],
+    ),
+    (
         "sparkiot_job_fallback_active",
         "1 while the fallback rule acts instead of the policy.",
         [],
@@ -269,12 +287,25 @@ class JobCollector(Collector):
                 decisions.add_metric([*job, reason], count)
             for code, count in sample.clamps.items():
                 clamps.add_metric([*job, code], count)
-        yield from (decisions, clamps)
+        yield from (decisions, clamps, _signals(samples))
         for name, text, read in _TOTALS:
             total = CounterMetricFamily(name, text, labels=JOB_LABELS)
             for job, sample in samples:
                 total.add_metric(job, read(sample))
             yield total
+
+
+def _signals(samples: list[tuple[list[str], JobSample]]) -> CounterMetricFamily:
+    found = CounterMetricFamily(
+        "sparkiot_job_signals",
+        "Burst signals that came: accepted, or the reason why they were dropped.",
+        labels=[*JOB_LABELS, "outcome"],
+    )
+    for job, sample in samples:
+        if sample.last is not None and (view := sample.last.signals) is not None:
+            for outcome, count in {"Accepted": view.accepted, **view.dropped}.items():
+                found.add_metric([*job, outcome], count)
+    return found
 
 
 class Metrics:

@@ -9,6 +9,7 @@ from sparkiot_policies.allocation import parse_memory
 from sparkiot_policies.controller import Controller
 from sparkiot_policies.history import History
 from sparkiot_policies.job import Job, Mode
+from sparkiot_policies.measurement import EdgeSignal
 from sparkiot_policies.policy import MetaController, Policy
 
 from .allocations import stored_allocation
@@ -67,13 +68,22 @@ class Session:
         self._controller.job = to_job(name, spec, live=self._live)
         self.spec = spec
 
-    async def decide(self, now: float) -> Cycle:
-        """Observe at ``now`` (job time) and decide. Nothing is changed yet but the window of measurements."""
+    @property
+    def live(self) -> bool:
+        """Whether Spark runs it; a simulated job has an edge of its own."""
+        return self._live
+
+    async def decide(self, now: float, *, announced: EdgeSignal | None = None) -> Cycle:
+        """Observe at ``now`` (job time) and decide. Nothing is changed yet but the window of measurements.
+
+        announced: the edge's newest signal where it comes beside the backend.
+        """
         await self._backend.ensure(self._desired(), now=now)
-        measurement = signal = error = None
+        measurement = error = None
+        signal = announced
         try:
             observed = await self._backend.observe(now=now)
-            measurement, signal = observed.measurement, observed.signal
+            measurement, signal = observed.measurement, observed.signal or announced
         except BackendFailedError as failure:
             error = str(failure)
         self._refresh_policies()

@@ -21,10 +21,12 @@ from .resource.status import (
     LatencyStatus,
     Phase,
     PolicyStatus,
+    SignalStatus,
     SimulationStatus,
     SloStatus,
     SparkIoTJobStatus,
 )
+from .signals.watch import SignalsView
 from .times import format_seconds, timestamp
 
 Json = dict[str, Any]
@@ -54,6 +56,7 @@ class Cycle:
     state: BackendState
     memory_floor_mib: int | None = None
     simulation: SimulationStatus | None = None
+    signals: SignalsView | None = None
 
 
 def build_status(
@@ -93,6 +96,7 @@ def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
         "memory_floor": None if cycle.memory_floor_mib is None else format_memory(cycle.memory_floor_mib),
         "recommended": allocation_status(decision.proposal),
         "simulation": cycle.simulation,
+        "signal": signal_status(cycle.signals) if cycle.signals else None,
     }
     if decision.allocation != decision.previous or previous.decision is None:
         update["decision"] = decision_status(decision)
@@ -116,6 +120,16 @@ def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
         )
     )
     return update
+
+
+def signal_status(view: SignalsView) -> SignalStatus:
+    return SignalStatus(
+        time=None if view.time is None else timestamp(view.time),
+        source=view.source,
+        accepted=view.accepted,
+        dropped=dict(view.dropped),
+        skew=None if view.time is None else f"{view.skew_s:.1f}s",
+    )
 
 
 def decision_status(decision: Decision) -> DecisionStatus:

@@ -24,12 +24,14 @@ from sparkiot_operator.resource.spec import SparkIoTJobSpec
 from sparkiot_operator.resource.status import Phase, TierTroubleStatus
 from sparkiot_operator.services import Services
 from sparkiot_operator.settings import Settings
+from sparkiot_operator.signals.watch import SignalsView
 from sparkiot_operator.spark.shuffle_state import ShuffleState
 from sparkiot_operator.tier_access import TierTrouble
 from sparkiot_policies.allocation import Allocation, Tier
 from sparkiot_policies.decision import PolicyIdentity
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
+from sparkiot_policies.measurement import EdgeSignal
 from sparkiot_policies.policy import Policy
 
 START = 1_700_000_000.0
@@ -431,3 +433,78 @@ def merge(target: Any, patch: Any) -> Any:
         else:
             result[key] = merge(result.get(key), value)
     return result
+
+
+class Announcements:
+    """Stands for a job's subscription: what it heard is what the test says."""
+
+    def __init__(self) -> None:
+        self.signal: EdgeSignal | None = None
+        self.followed: list[object] = []
+
+    async def follow(self, source: object) -> None:
+        self.followed.append(source)
+
+    async def stop(self) -> None:
+        self.followed.append(None)
+
+    def edge_signal(self) -> EdgeSignal | None:
+        return self.signal
+
+    def view(self) -> SignalsView | None:
+        return SignalsView(followed_s=100.0, stale_after_s=30.0, age_s=1.0, time=START, source="g/city", accepted=1)
+
+
+@pytest.fixture
+def announced(world: World, loop: JobLoop, monkeypatch: pytest.MonkeyPatch) -> Announcements:
+    """A live job that follows signals."""
+    application = {"image": "spark", "sparkVersion": "3.5.9", "mainApplicationFile": "local:///a.py"}
+    signal = {"mqtt": {"url": "mqtt://broker", "topic": "iot/metadata/city"}}
+    world.spec = {
+        "backend": "Spark",
+        "application": {**application, "checkpointLocation": "/tmp/c"},
+        "edge": {"signal": signal},
+        "scaling": {"interval": "10s"},
+    }
+    found = Announcements()
+    monkeypatch.setattr(loop, "_signals", found)
+    return found
+
+
+async def test_what_the_edge_announces_is_in_the_next_observation(
+    loop: JobLoop, world: World, services: Services, announced: Announcements, tmp_path: Path
+) -> None:
+    announced.signal = EdgeSignal(time=START, horizon_s=60, predicted_rate=4321.0, probability=0.9, alarm=True)
+    await turns(loop, world, 1)
+    (record,) = read_audit([tmp_path])
+    seen = record.evaluation.observation
+    assert (seen.predicted_rate, seen.burst) == (4321.0, 1.0)
+    assert world.condition("SignalFresh") == ("True", "Received")
+    assert world.status["signal"]["source"] == "g/city"
+    text = services.metrics.render().decode()
+    assert 'sparkiot_job_signals_total{name="city",namespace="iot",outcome="Accepted"} 1.0' in text
+    assert "sparkiot_job_signal_age_seconds" in text
+
+
+async def test_a_burst_wakes_the_loop_at_once_and_its_tick_stays(
+    loop: JobLoop, world: World, announced: Announcements
+) -> None:
+    wait = await turns(loop, world, 2)
+    assert wait == pytest.approx(INTERVAL_S)
+    world.now += 3.0
+    assert not loop._wake.is_set()
+    loop.notice_burst()
+    assert loop._wake.is_set()
+    assert await loop.turn() == pytest.approx(INTERVAL_S - 3.0)
+    loop._wake.clear()
+    world.now += 1.0
+    loop.notice_burst()
+    assert not loop._wake.is_set(), "a second alarm at once asks for nothing new"
+
+
+async def test_a_suspended_job_follows_nothing(loop: JobLoop, world: World, announced: Announcements) -> None:
+    await turns(loop, world, 1)
+    world.edit(suspend=True)
+    await loop.turn()
+    assert announced.followed[0] is not None
+    assert announced.followed[-1] is None

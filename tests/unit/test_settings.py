@@ -2,16 +2,19 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from sparkiot_edge.settings import EdgeSettings
 from sparkiot_operator.cli import app
-from sparkiot_operator.cli.operator import flag_of
+from sparkiot_operator.cli.setting_flags import flag_of
 from sparkiot_operator.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+EDGE_PAGE = PAGE.with_name("edge-settings.md")
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:
@@ -19,6 +22,33 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
     documented = re.findall(r"^## `(--[a-z-]+)`$", page, re.MULTILINE)
     assert documented == [flag_of(name) for name in Settings.model_fields]
     assert re.findall(r"Environment: `(\w+)`", page) == [f"SPARKIOT_{name.upper()}" for name in Settings.model_fields]
+
+
+def test_every_setting_of_the_gateway_is_documented_and_its_password_is_no_flag() -> None:
+    page = EDGE_PAGE.read_text()
+    assert re.findall(r"Environment: `(\w+)`", page) == [
+        f"SPARKIOT_EDGE_{n.upper()}" for n in EdgeSettings.model_fields
+    ]
+    assert "--password`" not in page
+    result = CliRunner().invoke(app, ["edge-gateway", "--group", "a=b", "--password", "hunter2"])
+    assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"groups": []}, "at least 1"),
+        ({"groups": ["a=x", "a=y"]}, "same name"),
+        ({"groups": ["a"]}, "topic filter is missing"),
+        ({"predictor": "Oracle"}, "must be one of"),
+        ({"sink": "kafka"}, "needs kafka servers"),
+        ({"password": "p", "password_file": "f"}, "either a password or"),
+        ({"interval_seconds": 100.0}, "must be positive and not above horizon"),
+    ],
+)
+def test_settings_of_the_gateway_are_checked(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        EdgeSettings(**{"groups": ["a=b"]} | changes)
 
 
 def test_every_setting_says_what_it_is_for() -> None:

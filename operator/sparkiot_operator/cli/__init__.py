@@ -13,6 +13,8 @@ from .calibrate import calibrate
 from .demo import demo
 from .demo_live import demo_live
 from .dev import dev
+from .edge_evaluate import edge_evaluate
+from .edge_gateway import edge_gateway
 from .explain import explain
 from .operator import operator
 from .replay import replay
@@ -44,7 +46,20 @@ def root(
     """Only the options that come before every subcommand."""
 
 
-for command in (demo, demo_live, dev, operator, simulate, tournament, calibrate, replay, explain, top):
+for command in (
+    demo,
+    demo_live,
+    dev,
+    operator,
+    simulate,
+    tournament,
+    calibrate,
+    edge_gateway,
+    edge_evaluate,
+    replay,
+    explain,
+    top,
+):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
 

@@ -9,6 +9,7 @@ from sparkiot_policies.job import Mode, Weekday
 from sparkiot_policies.objectives import Scenario
 
 from .base import ClockTime, Dollars, Duration, Memory, Model, Name, Schemaless, Share, rules, section
+from .edge import Edge
 from .shuffle import Shuffle
 
 
@@ -202,20 +203,6 @@ class Scaling(Model):
     excluded_periods: list[ExcludedPeriodSpec] = Field(
         [], max_length=32, description="Daily periods in which nothing is scaled."
     )
-
-
-class MqttSource(Model):
-    url: str = Field(max_length=512, pattern="^mqtts?://", description="URL of the broker, without credentials.")
-    topic: str = Field(max_length=512, min_length=1, description="Topic of the signals.")
-
-
-class SignalSource(Model):
-    mqtt: MqttSource | None = Field(None, description="MQTT control topic.")
-    stale_after: Duration = Field("30s", description="Age at which a signal is ignored.")
-
-
-class Edge(Model):
-    signal: SignalSource = section(SignalSource, "Where burst signals come from.")
 
 
 class PolicyRef(Model):

@@ -25,6 +25,7 @@ class ConditionType(enum.StrEnum):
     OBJECTIVE_MET = "ObjectiveMet"
     SCALING_LIMITED = "ScalingLimited"
     SHUFFLE_TIERS_READY = "ShuffleTiersReady"
+    SIGNAL_FRESH = "SignalFresh"
     DEGRADED = "Degraded"
 
 
@@ -132,6 +133,16 @@ class LatencyStatus(Model):
     target: str = Field(description="The objective.")
 
 
+class SignalStatus(Model):
+    """Burst signals from the edge, since the operator follows them."""
+
+    time: str | None = Field(None, description="When the newest one was made, RFC 3339, by the operator's clock.")
+    source: str | None = Field(None, description="Gateway and group of topics that it came from.")
+    accepted: int = Field(0, description="Signals that were believed.")
+    dropped: dict[str, int] = Field({}, description="Signals that were not, by reason.")
+    skew: str | None = Field(None, description="How far the gateway's clock is behind; negative when it is ahead.")
+
+
 class SimulationStatus(Model):
     origin: str = Field(description="Real time at which the simulation began, RFC 3339.")
     time: str = Field(description="Job time of the last observation, RFC 3339.")
@@ -158,5 +169,6 @@ class SparkIoTJobStatus(Model):
     memory_floor: str | None = Field(
         None, description="Least memory of an executor since one ran out of it; absent while none did."
     )
+    signal: SignalStatus | None = Field(None, description="Burst signals; absent for a job that follows none.")
     driver: DriverStatus | None = Field(None, description="The Spark driver; absent for a simulated job.")
     simulation: SimulationStatus | None = Field(None, description="Where the simulated backend stands.")

@@ -18,8 +18,9 @@ from sparkiot_policies.objectives import Objectives, Weights, pinned_weights
 from sparkiot_sim.devcluster.schema import StructuralSchema
 
 from .base import seconds
+from .edge import Edge
 from .shuffle import Shuffle
-from .spec import Edge, ExcludedPeriodSpec, ObjectivesSpec, Scaling, SparkIoTJobSpec
+from .spec import ExcludedPeriodSpec, ObjectivesSpec, Scaling, SparkIoTJobSpec
 
 AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
 """What ``tier: Auto`` may choose: an archive answers in minutes to hours, so a user must name it."""

@@ -1,0 +1,159 @@
+"""A job's subscription against a real broker: what comes, what is dropped, and what wakes the loop."""
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support_brokers import PASSWORD, USER, MqttBroker, mqtt_broker
+
+from sparkiot_edge.mqtt import Broker, MqttLink
+from sparkiot_edge.signal import Signal
+from sparkiot_operator.errors import ApiNotFoundError
+from sparkiot_operator.events import JobRef
+from sparkiot_operator.resource.edge import SignalSource
+from sparkiot_operator.signals.watch import SignalsView, SignalWatch
+
+PATIENCE_S = 60.0
+TOPIC = "iot/metadata/city"
+
+
+class Job:
+    """A watch, the secret that it reads, and how often it was woken."""
+
+    def __init__(self) -> None:
+        self.bursts = 0
+        self.password: str | None = None
+        ref = JobRef("iot", "city", "uid")
+        self.watch = SignalWatch(ref, read_secret=self.secret, clock=time.time, on_burst=self.burst)
+
+    def burst(self) -> None:
+        self.bursts += 1
+
+    async def secret(self, name: str) -> Mapping[str, Any]:
+        if self.password is None:
+            raise ApiNotFoundError(f"secret {name}: not found")
+        values = {"username": USER, "password": self.password}
+        return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}}
+
+    def view(self) -> SignalsView:
+        found = self.watch.view()
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+async def job() -> AsyncIterator[Job]:
+    found = Job()
+    yield found
+    await found.watch.stop()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MqttBroker]:
+    with mqtt_broker(tmp_path_factory.mktemp("broker"), users=True) as found:
+        yield found
+
+
+@pytest.fixture
+def gateway(broker: MqttBroker) -> Iterator[MqttLink]:
+    link = MqttLink(Broker(url=broker.url, username=USER, password=PASSWORD), client_id="", persistent=False)
+    link.start()
+    assert link.wait(PATIENCE_S)
+    yield link
+    link.stop()
+
+
+def source(broker: MqttBroker) -> SignalSource:
+    mqtt = {"url": broker.url, "topic": TOPIC, "credentialsFrom": {"secretRef": {"name": "edge"}}}
+    return SignalSource.model_validate({"mqtt": mqtt})
+
+
+def payload(at: float, *, alarm: bool = False, rate: float = 500.0) -> bytes:
+    return Signal(
+        schema=1,
+        time=at,
+        horizon=60.0,
+        predictedRate=rate,
+        probability=0.5,
+        alarm=alarm,
+        model="Temporal",
+        source="g/city",
+    ).encode()
+
+
+async def until(holds: Callable[[], Any], what: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, what()
+        await asyncio.sleep(0.01)
+
+
+async def test_signals_arrive_garbage_is_counted_and_a_burst_wakes(
+    job: Job, broker: MqttBroker, gateway: MqttLink
+) -> None:
+    job.password = PASSWORD
+    await job.watch.follow(source(broker))
+    await until(lambda: job.view().problem is None, job.view)
+    now = time.time()
+    for data in (
+        payload(now),
+        b"not JSON",
+        payload(now + 1e6, alarm=True),
+        payload(now - 100),
+        payload(now),
+        payload(now + 0.1, rate=9e8, alarm=True),
+        b"{}" + b" " * 100_000,
+        payload(now + 0.2, alarm=True, rate=900.0),
+    ):
+        assert gateway.publish(TOPIC, data, retain=False)
+    await until(lambda: job.view().accepted + sum(job.view().dropped.values()) == 8, job.view)
+    await until(lambda: job.bursts, job.view)
+    view = job.view()
+    assert view.accepted == 2
+    expected = {"Future": 1, "Implausible": 1, "NotJson": 1, "TooLarge": 1, "OutOfOrder": 1, "Duplicate": 1}
+    assert view.dropped == expected
+    assert job.bursts == 1
+    heard = job.watch.edge_signal()
+    assert heard is not None
+    assert (heard.predicted_rate, heard.alarm) == (900.0, True)
+
+
+async def test_what_was_retained_is_there_at_once(job: Job, broker: MqttBroker, gateway: MqttLink) -> None:
+    assert gateway.publish(TOPIC, payload(time.time(), rate=77.0), retain=True)
+    job.password = PASSWORD
+    await job.watch.follow(source(broker))
+    await until(job.watch.edge_signal, job.view)
+    heard = job.watch.edge_signal()
+    assert heard is not None
+    assert heard.predicted_rate == 77
+    await job.watch.follow(None)
+    assert job.watch.edge_signal() is None
+    assert job.watch.view() is None
+    assert gateway.publish(TOPIC, b"", retain=True)
+
+
+async def test_a_missing_secret_and_a_wrong_password_are_said_and_mended(job: Job, broker: MqttBroker) -> None:
+    await job.watch.follow(source(broker))
+    assert job.view().problem == "secret edge: not found"
+    job.password = "guess"
+    await job.watch.follow(source(broker))
+    await until(lambda: "refused" in (job.view().problem or ""), job.view)
+    assert "guess" not in str(job.view())
+    await job.watch.follow(None)
+    job.password = PASSWORD
+    await job.watch.follow(source(broker))
+    await until(lambda: job.view().problem is None, job.view)
+
+
+async def test_a_broker_that_goes_is_a_problem_until_it_is_back(job: Job, tmp_path: Path) -> None:
+    with mqtt_broker(tmp_path) as broker:
+        await job.watch.follow(SignalSource.model_validate({"mqtt": {"url": broker.url, "topic": TOPIC}}))
+        await until(lambda: job.view().problem is None, job.view)
+        broker.kill()
+        await until(lambda: job.view().problem, job.view)
+        broker.start()
+        await until(lambda: job.view().problem is None, job.view)
