@@ -14,6 +14,8 @@ EVERYTHING: Json = {
     "imagePullSecrets": [{"name": "registry"}],
     "crds": {"install": True, "keep": False},
     "operator": {
+        "replicas": 2,
+        "leaderElection": {"leaseSeconds": 30, "deadlineSeconds": 20, "retrySeconds": 4},
         "defaultBackend": "Spark",
         "runtimeImage": "registry.example/runtime:1",
         "logLevel": "debug",
@@ -64,5 +66,6 @@ MATRIX: dict[str, Json] = {
     "everything": EVERYTHING,
     "namespaced": NAMESPACED,
     "foreign-account": {"serviceAccount": {"create": False, "name": "given"}, "rbac": {"create": False}},
+    "two-replicas": {"operator": {"replicas": 2}},
     "openshift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
 }

@@ -4,18 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
 from support_operator import Kubectl
 
 Json = dict[str, Any]
-
-
-def account_kubeconfig(admin: Path, token: str, target: Path) -> Path:
-    """A kubeconfig of the same cluster with a service account's token: its roles hold for whoever uses it."""
-    config = yaml.safe_load(admin.read_text())
-    config["users"][0]["user"] = {"token": token}
-    target.write_text(yaml.safe_dump(config))
-    return target
 
 
 def pod_of(deployment: Json, *, name: str, kubeconfig: Path) -> Json:

@@ -92,7 +92,11 @@ def test_the_crd_is_the_generated_one_and_stays_unless_told_otherwise(rendered: 
 def test_named_namespaces_need_no_right_on_the_cluster(rendered: dict[str, list[Json]]) -> None:
     kinds = {found["kind"] for found in rendered["namespaced"]}
     assert not {kind for kind in kinds if kind.startswith("Cluster")}
-    assert {r["metadata"]["namespace"] for r in by_kind(rendered["namespaced"], "Role")} == {"city", "health"}
+    assert {r["metadata"]["namespace"] for r in by_kind(rendered["namespaced"], "Role")} == {
+        "city",
+        "health",
+        "sparkiot",
+    }
 
 
 def test_monitors_are_made_only_where_the_cluster_has_their_api(helm: Helm) -> None:
@@ -167,6 +171,8 @@ def test_every_setting_can_be_stated_in_one_place() -> None:
     decided = {
         *("namespaces", "all_namespaces", "kubeconfig", "default_backend", "runtime_image"),
         *("runtime_image_pull_policy", "policies_dir", "policy_digests", "health_host", "health_port"),
+        *("leader_elect", "leader_lease_name", "leader_lease_namespace", "leader_lease_seconds"),
+        *("leader_deadline_seconds", "leader_retry_seconds"),
         *("audit_dir", "audit_max_mebibytes", "audit_files", "log_level", "log_format"),
     }
     assert {camel_case(name) for name in set(Settings.model_fields) - decided} == set(offered)

@@ -8,10 +8,12 @@ from typing import Any, get_args
 import typer
 from pydantic import ValidationError
 
-from sparkiot_operator.errors import StartupError
+from sparkiot_operator.errors import NotLeadingError, StartupError
 from sparkiot_operator.settings import Settings
 
 USAGE_ERROR = 2
+LEASE_LOST = 75
+"""After sysexits.h: a temporary failure. Whoever runs the operator starts it again, and it stands by."""
 SINGULAR = {"namespaces": "namespace", "policy_digests": "policy-digest"}
 """Flags that may be repeated are named for one value."""
 
@@ -32,6 +34,8 @@ def operator(**flags: Any) -> None:
         _fail(f"settings: {problems}", USAGE_ERROR)
     except StartupError as error:
         _fail(str(error), error.exit_code)
+    except NotLeadingError as error:
+        _fail(str(error), LEASE_LOST)
 
 
 def flag_of(name: str) -> str:

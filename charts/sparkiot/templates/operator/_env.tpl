@@ -7,6 +7,18 @@
 - name: SPARKIOT_ALL_NAMESPACES
   value: "true"
 {{- end }}
+- name: SPARKIOT_LEADER_ELECT
+  value: "true"
+- name: SPARKIOT_LEADER_LEASE_NAME
+  value: {{ include "sparkiot.fullname" . }}
+- name: SPARKIOT_LEADER_LEASE_NAMESPACE
+  value: {{ .Release.Namespace }}
+- name: SPARKIOT_LEADER_LEASE_SECONDS
+  value: {{ .Values.operator.leaderElection.leaseSeconds | quote }}
+- name: SPARKIOT_LEADER_DEADLINE_SECONDS
+  value: {{ .Values.operator.leaderElection.deadlineSeconds | quote }}
+- name: SPARKIOT_LEADER_RETRY_SECONDS
+  value: {{ .Values.operator.leaderElection.retrySeconds | quote }}
 - name: SPARKIOT_DEFAULT_BACKEND
   value: {{ .Values.operator.defaultBackend }}
 - name: SPARKIOT_RUNTIME_IMAGE
