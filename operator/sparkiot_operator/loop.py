@@ -156,6 +156,8 @@ class JobLoop:
         return wait
 
     async def _turn(self, real: float) -> float | None:
+        if self._services.fence is not None:
+            self._services.fence()
         spec = self._current_spec()
         if spec.suspend:
             await self._suspend(spec, real)

@@ -13,6 +13,7 @@ from .errors import ApiNotFoundError, ApiUnreachableError, StartupError
 from .handlers import build_registry, kopf_settings
 from .health import HealthServer
 from .kube import KubeApi
+from .leadership import Leadership, leadership
 from .login import connection_info, open_http
 from .logs import configure_logs
 from .metrics import Metrics
@@ -25,7 +26,10 @@ MIB = 1024 * 1024
 
 
 def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raises StartupError when the operator cannot start."""
+    """Run until SIGTERM or SIGINT.
+
+    Raises StartupError when the operator cannot start, NotLeadingError when it led and has lost its lease.
+    """
     configure_logs(settings.log_format, settings.log_level)
     if settings.kubeconfig is not None:
         # kopf and the client library read it from there, and so do credential plugins.
@@ -36,18 +40,33 @@ def run(settings: Settings) -> None:
 
 async def _operate(settings: Settings) -> None:
     metrics = Metrics()
-    started = asyncio.Event()
-    health = HealthServer(metrics, ready=lambda: None if started.is_set() else "waiting for the API server")
+    started, standing_by = asyncio.Event(), asyncio.Event()
+    up = (started, standing_by)
+    health = HealthServer(metrics, ready=lambda: None if any(e.is_set() for e in up) else "waiting for the API server")
     await health.start(settings.health_host, settings.health_port)
+    try:
+        async with KubeApi(timeout_s=settings.leader_deadline_seconds / 2) as lease_api:
+            await _wait_for_api(lease_api, settings)
+            standing_by.set()
+            async with leadership(settings, lease_api, metrics) as election:
+                standing_by.clear()
+                if election.leading:
+                    await _act(settings, metrics, started, election)
+    finally:
+        await health.stop()
+        LOGGER.info("the operator has stopped; jobs keep their allocation")
+
+
+async def _act(settings: Settings, metrics: Metrics, started: asyncio.Event, election: Leadership) -> None:
+    """Run the jobs until a signal comes. Raises NotLeadingError when the lease is lost."""
     audit = _open_audit(settings)
     policies = PolicyStore(folder=settings.policies_dir, digests=settings.policy_digests)
     metrics.policies_failed.set_function(lambda: len(policies.problems))
     try:
         async with (
-            KubeApi(timeout_s=settings.api_timeout_seconds) as api,
-            open_driver_http(settings.driver_timeout_seconds) as http,
+            KubeApi(timeout_s=settings.api_timeout_seconds, fence=election.fence) as api,
+            open_driver_http(settings.driver_timeout_seconds, fence=election.fence) as http,
         ):
-            await _wait_for_api(api, settings)
             services = Services(
                 settings=settings,
                 api=api,
@@ -57,20 +76,20 @@ async def _operate(settings: Settings) -> None:
                 clock=time.time,
                 drivers=DriverClient(http),
                 pod_resize=await api.resizes_pods(),
+                fence=election.fence,
             )
             reloading = asyncio.create_task(_reload(policies, settings.policy_reload_seconds))
+            stop = asyncio.Event()
             try:
-                await _serve(services, started)
+                await election.during(_serve(services, started, stop), stop)
             finally:
                 reloading.cancel()
     finally:
-        await health.stop()
         if audit is not None:
             audit.close()
-        LOGGER.info("the operator has stopped; jobs keep their allocation")
 
 
-async def _serve(services: Services, started: asyncio.Event) -> None:
+async def _serve(services: Services, started: asyncio.Event, stop: asyncio.Event) -> None:
     settings = services.settings
     registry = build_registry(services)
     watches = max(len(settings.namespaces), 1)
@@ -78,7 +97,9 @@ async def _serve(services: Services, started: asyncio.Event) -> None:
     @kopf.on.login(id="login", registry=registry)
     async def login(**_: object) -> kopf.AiohttpSession:
         info = await asyncio.to_thread(connection_info)
-        return kopf.AiohttpSession(server=info.server, aiohttp_session=open_http(info, watches=watches))
+        return kopf.AiohttpSession(
+            server=info.server, aiohttp_session=open_http(info, watches=watches, fence=services.fence)
+        )
 
     await kopf.operator(
         registry=registry,
@@ -86,6 +107,7 @@ async def _serve(services: Services, started: asyncio.Event) -> None:
         clusterwide=settings.all_namespaces,
         namespaces=settings.namespaces,
         ready_flag=started,
+        stop_flag=stop,
     )
 
 

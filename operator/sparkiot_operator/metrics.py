@@ -331,6 +331,11 @@ class Metrics:
         self.audit_errors = Counter(
             "sparkiot_audit_errors", "Decisions that could not be written to the audit log.", registry=self.registry
         )
+        self.leader = Gauge(
+            "sparkiot_leader",
+            "1 while this process acts, 0 while it stands by for another replica.",
+            registry=self.registry,
+        )
         self.policies_failed = Gauge(
             "sparkiot_policies_failed", "Policies in use that cannot be loaded.", registry=self.registry
         )

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from .audit import AuditLog
 from .backends.spark import ObjectsApi
 from .driver_client import DriverClient
+from .fence import Fence
 from .metrics import Metrics
 from .policies_store import PolicyStore
 from .settings import Settings
@@ -28,7 +29,8 @@ class JobApi(ObjectsApi, Protocol):
 class Services:
     """clock: the real time in epoch seconds. audit: None when no audit log is kept.
 
-    pod_resize: whether the cluster resizes pods in place.
+    pod_resize: whether the cluster resizes pods in place. fence: raises NotLeadingError where this process must not
+    act; None for one that nobody else competes with.
     """
 
     settings: Settings
@@ -39,3 +41,4 @@ class Services:
     clock: Callable[[], float]
     drivers: DriverClient
     pod_resize: bool = False
+    fence: Fence | None = None

@@ -31,6 +31,30 @@ class Settings(BaseSettings):
         [], description="Namespaces to watch. Exclusive with all-namespaces, so that the scope is always stated."
     )
     all_namespaces: bool = Field(False, description="Watch every namespace; needs a cluster role.")
+    leader_elect: bool = Field(
+        False,
+        description="Act only while this process holds a Lease (coordination.k8s.io): of several replicas one acts, "
+        "the others stand by.",
+    )
+    leader_lease_name: str = Field("sparkiot-operator", description="Name of that Lease: one for each set of replicas.")
+    leader_lease_namespace: str | None = Field(
+        None, description="Namespace of that Lease. Absent: the one that the operator's pod runs in."
+    )
+    leader_lease_seconds: int = Field(
+        15,
+        ge=1,
+        description="Seconds without a renewal after which another replica takes the Lease: the longest pause of "
+        "decisions when a replica dies. One that ends in order gives it back at once.",
+    )
+    leader_deadline_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds without a renewal after which the holder stops acting and ends: well below the Lease's, "
+        "so that its last call has ended before another replica begins.",
+    )
+    leader_retry_seconds: float = Field(
+        2.0, gt=0, description="Seconds between two renewals by the holder, and between two looks by the others."
+    )
     kubeconfig: Path | None = Field(
         None, description="Kubeconfig file. Absent: the pod's service account, then KUBECONFIG, then ~/.kube/config."
     )
@@ -113,6 +137,10 @@ class Settings(BaseSettings):
     def _scope_is_stated(self) -> Self:
         if bool(self.namespaces) == self.all_namespaces:
             raise ValueError("state either namespaces (--namespace, may be repeated) or all-namespaces")
+        if not self.leader_retry_seconds < self.leader_deadline_seconds < self.leader_lease_seconds:
+            raise ValueError(
+                "leader-retry-seconds must be below leader-deadline-seconds, and that below leader-lease-seconds"
+            )
         if self.error_backoff_max_seconds < self.error_backoff_seconds:
             raise ValueError("error-backoff-max-seconds must not be below error-backoff-seconds")
         return self

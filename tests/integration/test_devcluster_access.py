@@ -166,3 +166,43 @@ async def test_every_namespace_has_its_default_account(cluster: DevCluster) -> N
         await post(client, "/api/v1/namespaces", {"metadata": {"name": "iot"}})
         async with client.get("/api/v1/namespaces/iot/serviceaccounts/default") as answer:
             assert answer.status == 200
+
+
+async def grant(admin: aiohttp.ClientSession, *rules: Any) -> None:
+    """Let the service account `default` do just that."""
+    roles = f"/apis/{RBAC}/v1/namespaces/default"
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": "default"}
+    ref = {"apiGroup": RBAC, "kind": "Role", "name": "r"}
+    await post(admin, f"{roles}/roles", {"metadata": {"name": "r"}, "rules": list(rules)})
+    await post(admin, f"{roles}/rolebindings", {"metadata": {"name": "b"}, "roleRef": ref, "subjects": [subject]})
+
+
+async def test_an_apply_that_creates_needs_the_verb_create_too(cluster: DevCluster) -> None:
+    token = cluster.service_account_token("default", "default")
+    path, config = f"{CONFIGMAPS}/a?fieldManager=test", {"metadata": {"name": "a"}, "data": {"b": "c"}}
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+    async with session(cluster, cluster.identity.token) as admin, session(cluster, token) as client:
+        await grant(admin, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch"]})
+        async with client.patch(path, data=json.dumps(config), headers=headers) as answer:
+            assert answer.status == 403
+            assert 'cannot create resource "configmaps"' in (await answer.json())["message"]
+        await post(admin, CONFIGMAPS, config)
+        async with client.patch(path, data=json.dumps(config), headers=headers) as answer:
+            assert answer.status == 200
+
+
+async def test_nobody_grants_what_they_do_not_have(cluster: DevCluster) -> None:
+    token = cluster.service_account_token("default", "default")
+    roles = f"/apis/{RBAC}/v1/namespaces/default"
+    pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "delete"], "resourceNames": ["p"]}
+    ref = {"apiGroup": RBAC, "kind": "Role", "name": "wide"}
+    async with session(cluster, cluster.identity.token) as admin, session(cluster, token) as client:
+        verbs = {"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": ["create"]}
+        await grant(admin, verbs, {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]})
+        await post(admin, f"{roles}/roles", {"metadata": {"name": "wide"}, "rules": [pods]})
+        code, body = await post(client, f"{roles}/roles", {"metadata": {"name": "mine"}, "rules": [pods]})
+        assert (code, body["message"].partition("held: ")[2]) == (403, "delete pods")
+        code, body = await post(client, f"{roles}/rolebindings", {"metadata": {"name": "mine"}, "roleRef": ref})
+        assert (code, body["message"].partition("held: ")[2]) == (403, "delete pods")
+        narrow = {**pods, "verbs": ["get"]}
+        assert (await post(client, f"{roles}/roles", {"metadata": {"name": "mine"}, "rules": [narrow]}))[0] == 201

@@ -223,9 +223,20 @@ def test_namespaces_and_foreground_deletion(kubectl: Kubectl) -> None:
         kubectl("get", "namespace", "team")
 
 
-def test_protobuf_is_refused_with_a_way_out(kubectl: Kubectl) -> None:
-    with pytest.raises(KubectlError, match=r"does not read protobuf.*use kubectl apply -f"):
-        kubectl("create", "configmap", "c", "--from-literal=a=1")
+def test_what_kubectl_sends_as_protobuf_is_read(kubectl: Kubectl) -> None:
+    kubectl("create", "configmap", "made", "--from-literal=a=1", "--from-literal=b=ü")
+    assert json.loads(kubectl("get", "configmap", "made", "-o", "json"))["data"] == {"a": "1", "b": "ü"}
+    kubectl("create", "secret", "generic", "made", "--from-literal=a=1")
+    secret = json.loads(kubectl("get", "secret", "made", "-o", "json"))
+    assert (secret["type"], secret["data"]) == ("Opaque", {"a": "MQ=="})
+    kubectl("create", "namespace", "made")
+    kubectl("delete", "namespace", "made")
+    kubectl("delete", "secret", "made")
+
+
+def test_another_kind_as_protobuf_is_refused_with_a_way_out(kubectl: Kubectl) -> None:
+    with pytest.raises(KubectlError, match=r"as protobuf, not Deployment: use kubectl apply -f"):
+        kubectl("create", "deployment", "d", "--image=a")
 
 
 # The command as a process

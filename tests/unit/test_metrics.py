@@ -13,6 +13,7 @@ CITY, CARE = JobRef("iot", "city", "u1"), JobRef("iot", "care", "u2")
 UNITS = ("_seconds", "_bytes", "_ratio", "_per_hour", "_per_second", "_messages", "_info")
 COUNTED = {
     "sparkiot_job_signal_source_up",
+    "sparkiot_leader",
     "sparkiot_job_executors",
     "sparkiot_job_burst_announced",
     "sparkiot_job_fallback_active",

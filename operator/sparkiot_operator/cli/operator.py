@@ -5,17 +5,19 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from sparkiot_operator.errors import StartupError
+from sparkiot_operator.errors import NotLeadingError, StartupError
 from sparkiot_operator.settings import Settings
 
 from .setting_flags import USAGE_ERROR, problems, take_flags
 
+LEASE_LOST = 75
+"""After sysexits.h: a temporary failure. Whoever runs the operator starts it again, and it stands by."""
+
 
 def operator(**flags: Any) -> None:
     """Run the operator until SIGTERM or SIGINT. Every flag has an environment variable, SPARKIOT_<NAME>."""
-    from sparkiot_operator.main import (
-        run,
-    )  # kopf and the inference runtime are slow to import; other commands need neither
+    # kopf and the inference runtime are slow to import; other commands need neither.
+    from sparkiot_operator.main import run
 
     given = {name: value for name, value in flags.items() if value not in (None, [], ())}
     try:
@@ -26,6 +28,8 @@ def operator(**flags: Any) -> None:
         _fail(f"settings: {problems(error)}", USAGE_ERROR)
     except StartupError as error:
         _fail(str(error), error.exit_code)
+    except NotLeadingError as error:
+        _fail(str(error), LEASE_LOST)
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +12,11 @@ import orjson
 import yaml
 from aiohttp import web
 
-from sparkiot_sim.devcluster import admission, discovery, podlogs, streams
+from sparkiot_sim.devcluster import admission, discovery, podlogs, protobuf, streams
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api, Selection
 from sparkiot_sim.devcluster.errors import ApiError, Obj, bad_request, method_not_allowed
+from sparkiot_sim.devcluster.escalation import check_grant
 from sparkiot_sim.devcluster.identity import Identity
 from sparkiot_sim.devcluster.patches import APPLY_PATCH
 from sparkiot_sim.devcluster.paths import TRUE, Target, target
@@ -166,7 +168,9 @@ class Http:
         if target.resource.namespaced and not target.namespace:
             raise method_not_allowed()
         options = _write_options(request)
-        obj = self._api.create(target.resource, target.namespace, await _body(request), options)
+        body = await _body(request)
+        self._check_grant(request, body)
+        obj = self._api.create(target.resource, target.namespace, body, options)
         return _json(obj, status=201, warnings=options.warnings)
 
     async def _write(self, request: web.Request, target: Target) -> web.Response:
@@ -174,13 +178,22 @@ class Http:
         options, created = _write_options(request), False
         where = (target.resource, target.key, target.subresource)
         body = await _body(request)
+        self._check_grant(request, body)
         if request.method == "PUT":
             obj = self._api.update(*where, body, options)
         elif request.content_type == APPLY_PATCH and "fieldManager" not in request.query:
             raise bad_request("fieldManager is required for apply patch")
         else:
+            fresh = not target.subresource and self._api.store.get(target.resource.storage, target.key) is None
+            if fresh and request.content_type == APPLY_PATCH:
+                # As in Kubernetes, an apply that creates needs both verbs, and is logged as a patch all the same.
+                authorize(self._api.store, request[_USER], replace(request[_ACCESS], verb="create"))
             obj, created = self._api.patch(*where, body, options, content_type=request.content_type)
         return _json(obj, status=201 if created else 200, warnings=options.warnings)
+
+    def _check_grant(self, request: web.Request, body: Any) -> None:
+        if isinstance(body, dict):
+            check_grant(self._api.store, request[_USER], request[_ACCESS], body)
 
     async def _delete(self, request: web.Request, target: Target) -> web.Response:
         if target.subresource:
@@ -251,14 +264,9 @@ def _table_rows(request: web.Request) -> str | None:
 
 
 async def _body(request: web.Request) -> Any:
-    if request.content_type == "application/vnd.kubernetes.protobuf":
-        raise ApiError(
-            415,
-            "UnsupportedMediaType",
-            "the embedded cluster does not read protobuf, which `kubectl create` sends for built-in kinds: use kubectl "
-            "apply -f, or add --dry-run=client -o yaml | kubectl apply -f -",
-        )
     content = await request.read()
+    if request.content_type == protobuf.MEDIA_TYPE:
+        return protobuf.decode(content) if content else None
     try:
         if "yaml" in request.content_type:
             # Through JSON, so that a date becomes the text that Kubernetes would have seen.

@@ -1,7 +1,7 @@
 """Who may do what: Roles and ClusterRoles bound to service accounts. The kubeconfig's own user may do everything.
 
-Only grants are checked. What Kubernetes adds on top is left out: escalation checks on roles, aggregation, built-in
-cluster roles, and paths that are not resources (any authenticated user may read discovery, as there).
+What Kubernetes adds to grants is left out: aggregation, built-in cluster roles, and paths that are not resources (any
+authenticated user may read discovery, as there). `escalation` keeps users from granting what they do not have.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from sparkiot_sim.devcluster.errors import ApiError, Obj, qualified
 from sparkiot_sim.devcluster.store import Store
 
-_GROUP = "rbac.authorization.k8s.io"
-ROLES, CLUSTER_ROLES = f"{_GROUP}/roles", f"{_GROUP}/clusterroles"
-BINDINGS, CLUSTER_BINDINGS = f"{_GROUP}/rolebindings", f"{_GROUP}/clusterrolebindings"
+GROUP = "rbac.authorization.k8s.io"
+ROLES, CLUSTER_ROLES = f"{GROUP}/roles", f"{GROUP}/clusterroles"
+BINDINGS, CLUSTER_BINDINGS = f"{GROUP}/rolebindings", f"{GROUP}/clusterrolebindings"
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,20 @@ class _Search:
         place = (ROLES, (namespace, name)) if kind == "Role" and namespace else (CLUSTER_ROLES, ("", name))
         role = self.store.get(*place)
         if role is None:
-            self.missing.append(f'{str(kind).lower()}.{_GROUP} "{name}" not found')
+            self.missing.append(f'{str(kind).lower()}.{GROUP} "{name}" not found')
         else:
             yield from role.load().get("rules") or ()
 
 
+def allowed(store: Store, user: User, access: Access) -> bool:
+    """Whether a role grants this access."""
+    return _granted(_Search(store), user, access)
+
+
 def authorize(store: Store, user: User, access: Access) -> None:
     """Raises ApiError 403, in the words of Kubernetes, unless a role grants this access."""
-    if "system:masters" in user.groups:
-        return
     search = _Search(store)
-    if any(_allows(rule, access) for rule in search.rules(user, access.namespace)):
+    if _granted(search, user, access):
         return
     what = qualified(access.resource, access.group) + (f' "{access.name}"' if access.name else "")
     scope = f'in the namespace "{access.namespace}"' if access.namespace else "at the cluster scope"
@@ -91,6 +94,12 @@ def authorize(store: Store, user: User, access: Access) -> None:
         why += f": RBAC: {', '.join(search.missing)}"
     details = {"name": access.name, "group": access.group, "kind": access.resource}
     raise ApiError(403, "Forbidden", why, {key: value for key, value in details.items() if value})
+
+
+def _granted(search: _Search, user: User, access: Access) -> bool:
+    """Members of `system:masters` need no role."""
+    rules = search.rules(user, access.namespace)
+    return "system:masters" in user.groups or any(_allows(rule, access) for rule in rules)
 
 
 def _is(subject: Obj, user: User, namespace: str) -> bool:

@@ -125,6 +125,11 @@ _NODE_COLUMNS = (
     Column(name="Internal-IP", source='.status.addresses[?(@.type=="InternalIP")].address', priority=1),
 )
 _POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP")
+_DEPLOYMENT_COLUMNS = (
+    Column(name="Desired", source=".spec.replicas", type="integer"),
+    Column(name="Available", source=".status.availableReplicas", type="integer"),
+    AGE,
+)
 _RBAC = (("Role", True), ("RoleBinding", True), ("ClusterRole", False), ("ClusterRoleBinding", False))
 
 BUILT_IN: tuple[Resource, ...] = (
@@ -156,6 +161,14 @@ BUILT_IN: tuple[Resource, ...] = (
         kind="Node", plural="nodes", short_names=("no",), namespaced=False, has_status=True, columns=_NODE_COLUMNS,
     ),
     Resource(group="coordination.k8s.io", kind="Lease", plural="leases"),
+    # What a chart installs besides: stored as they come, without the controllers that act on them.
+    Resource(
+        group="apps", kind="Deployment", plural="deployments", short_names=("deploy",), categories=("all",),
+        has_status=True, columns=_DEPLOYMENT_COLUMNS,
+    ),
+    Resource(group="policy", kind="PodDisruptionBudget", plural="poddisruptionbudgets", short_names=("pdb",),
+             has_status=True),
+    Resource(group="networking.k8s.io", kind="NetworkPolicy", plural="networkpolicies", short_names=("netpol",)),
     *(
         Resource(group="rbac.authorization.k8s.io", kind=kind, plural=f"{kind.lower()}s", namespaced=namespaced)
         for kind, namespaced in _RBAC

@@ -1,0 +1,166 @@
+"""Two operators on one cluster, as processes: one acts, the other takes over, and none ever acts without the lease.
+
+Each has a service account of its own with the chart's roles, so that the API server's audit log tells who did what.
+"""
+
+import json
+import os
+import signal
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from support_access import ACCOUNT, account_kubeconfig, chart_objects
+from support_operator import Json, Kubectl, Process, free_port, simulated_job, wait_until
+
+from sparkiot_operator.cli.operator import LEASE_LOST
+from sparkiot_sim.devcluster.identity import ServiceAccount
+
+LEASE_S, DEADLINE_S = 4, 2
+NAMESPACE = "ha"
+
+
+class Replica:
+    """One operator that competes for the lease."""
+
+    def __init__(self, folder: Path, name: str, kubeconfig: Path, audit: Path) -> None:
+        self.name = name
+        self.user = f"system:serviceaccount:{NAMESPACE}:{name}"
+        self.port = free_port()
+        self.process = Process(
+            *("operator", "--namespace", NAMESPACE, "--kubeconfig", str(kubeconfig), "--health-port", str(self.port)),
+            *("--leader-elect", "--leader-lease-name", ACCOUNT, "--leader-lease-namespace", NAMESPACE),
+            *("--leader-lease-seconds", str(LEASE_S), "--leader-deadline-seconds", str(DEADLINE_S)),
+            *("--leader-retry-seconds", "0.4", "--status-interval-seconds", "0.1", "--audit-dir", str(audit)),
+            log=folder / f"{name}.log",
+            env={"HOSTNAME": name},
+        )
+
+    def leads(self) -> bool:
+        return "sparkiot_leader 1.0" in self.get("metrics")
+
+    def get(self, page: str) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{page}", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+
+class Pair:
+    """An embedded cluster with one job, and replicas that are started by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.audit = folder, folder / "requests.jsonl"
+        kubeconfig = folder / "kubeconfig"
+        self.kubectl = Kubectl(kubeconfig)
+        flags = ("--port", "0", "--no-node", "--kubeconfig", str(kubeconfig), "--audit-log", str(self.audit))
+        self.cluster = Process("dev", *flags, log=folder / "cluster.log")
+        wait_until(kubeconfig.exists, what="the cluster starts")
+        self.kubectl("create", "namespace", NAMESPACE)
+        self._kubeconfig = kubeconfig
+        self.replicas: list[Replica] = []
+
+    def start(self, name: str) -> Replica:
+        objects = chart_objects(NAMESPACE, account=name)
+        self.kubectl("apply", "-f", "-", stdin=objects)
+        found = json.loads(self.kubectl("-n", NAMESPACE, "get", "serviceaccount", name, "-o", "json"))
+        account = ServiceAccount(NAMESPACE, name, found["metadata"]["uid"])
+        own = account_kubeconfig(self._kubeconfig, account, self.folder / f"{name}.kubeconfig")
+        replica = Replica(self.folder, name, own, self.folder / f"{name}.audit")
+        self.replicas.append(replica)
+        wait_until(lambda: replica.get("readyz"), what=f"{name} is ready, leading or standing by")
+        return replica
+
+    def lease(self) -> Json:
+        return dict(json.loads(self.kubectl("-n", NAMESPACE, "get", "lease", ACCOUNT, "-o", "json"))["spec"])
+
+    def holder(self) -> str:
+        return str(self.lease()["holderIdentity"]).partition("_")[0]
+
+    def status(self) -> Json:
+        return dict(json.loads(self.kubectl("-n", NAMESPACE, "get", "sij", "city", "-o", "json"))["status"])
+
+    def changes(self, replica: Replica) -> list[tuple[float, str, str]]:
+        """What a replica changed besides the lease: when, verb and resource."""
+        events = map(json.loads, self.audit.read_text().splitlines())
+        return [
+            (datetime.fromisoformat(e["requestReceivedTimestamp"]).timestamp(), e["verb"], e["objectRef"]["resource"])
+            for e in events
+            if e["user"]["username"] == replica.user
+            and e["verb"] not in ("get", "list", "watch")
+            and e["objectRef"]["resource"] != "leases"
+        ]
+
+    def busy(self, replica: Replica) -> None:
+        """Wait until it has changed something more than now."""
+        before = len(self.changes(replica))
+        wait_until(lambda: len(self.changes(replica)) > before + 2, what=f"{replica.name} acts")
+
+    def close(self) -> None:
+        for replica in self.replicas:
+            if replica.process.alive:
+                os.kill(replica.process.pid, signal.SIGCONT)
+            replica.process.end()
+        self.cluster.end()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    found = Pair(tmp_path)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def test_one_acts_another_takes_over_and_one_that_was_stopped_never_acts_again(pair: Pair) -> None:
+    first = pair.start("first")
+    wait_until(first.leads, what="the first leads")
+    second = pair.start("second")
+    pair.kubectl("-n", NAMESPACE, "apply", "-f", "-", stdin=[simulated_job("city")])
+    pair.busy(first)
+    assert not second.leads()
+    assert pair.changes(second) == []
+    assert pair.holder() == "first"
+
+    # It stops in the middle of whatever it does, and wakes up when another one has its job.
+    os.kill(first.process.pid, signal.SIGSTOP)
+    wait_until(second.leads, what="the second takes over")
+    taken = pair.lease()
+    pair.busy(second)
+    before = pair.changes(first)
+    os.kill(first.process.pid, signal.SIGCONT)
+    assert first.process.exit_code() == LEASE_LOST
+    assert pair.changes(first) == before
+    assert pair.changes(first)[-1][0] < datetime.fromisoformat(taken["acquireTime"]).timestamp()
+    pair.busy(second)
+    assert pair.lease()["leaseTransitions"] == taken["leaseTransitions"] == 1
+
+    # In order: the lease is given back, and the next one goes on where this one ended.
+    assert second.process.end() == 0
+    assert pair.lease()["holderIdentity"] == ""
+    left = pair.status()
+    third = pair.start("third")
+    wait_until(third.leads, what="the third leads")
+    pair.busy(third)
+    assert pair.status()["allocation"]["generation"] >= left["allocation"]["generation"]
+    assert pair.status()["simulation"]["origin"] == left["simulation"]["origin"]
+    assert third.process.end() == 0
+
+
+def test_a_replica_that_stands_by_ends_in_order_and_says_what_it_lacks(pair: Pair, tmp_path: Path) -> None:
+    first = pair.start("first")
+    wait_until(first.leads, what="the first leads")
+    second = pair.start("second")
+    assert second.process.end() == 0
+    assert pair.holder() == "first"
+    lost = Process(
+        *("operator", "--namespace", NAMESPACE, "--kubeconfig", str(tmp_path / "kubeconfig"), "--health-port", "0"),
+        "--leader-elect",
+        log=tmp_path / "lost.log",
+    )
+    assert lost.exit_code() == 78
+    assert "leader-lease-namespace" in lost.text()
