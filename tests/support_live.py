@@ -31,11 +31,13 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
+from support_access import ACCOUNT, account_kubeconfig, chart_objects
 from support_operator import Kubectl, Process, free_port
 
 from sparkiot_operator.crd import build_crd
 from sparkiot_operator.landing import Rate, SinkCheck, check_sink, write_landing
 from sparkiot_operator.live_demo import shared_folder
+from sparkiot_sim.devcluster.identity import ServiceAccount
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -191,7 +193,16 @@ class Embedded(LiveCluster):
             log=folder / "cluster.log",
         )
         self.wait(self.kubeconfig.exists, what="the embedded cluster starts")
-        self.kubectl("apply", "-f", "-", stdin=(namespace(self.namespace),))
+        self.kubectl("apply", "-f", "-", stdin=(namespace(self.namespace), *chart_objects(self.namespace)))
+        uid = json.loads(self("get", "serviceaccount", ACCOUNT, "-o", "json"))["metadata"]["uid"]
+        self._account = account_kubeconfig(
+            self.kubeconfig, ServiceAccount(self.namespace, ACCOUNT, uid), folder / "account"
+        )
+
+    @property
+    def operator_kubeconfig(self) -> Path:
+        """The operator has the rights that the chart gives it, and no others."""
+        return self._account
 
     def kill_executor(self, pod: str) -> None:
         self._kill(lambda words: pod in words and any("KubernetesExecutorBackend" in w for w in words))

@@ -8,10 +8,13 @@ import signal
 import time
 
 import pytest
-from support_live import PATIENCE_S, Json, LiveCluster, LiveJob
+from support_access import ACCOUNT, ASKED_BY_ADMISSION, ASKED_OF_OLD_SERVERS, Right, chart_rights, used
+from support_live import PATIENCE_S, Embedded, Json, LiveCluster, LiveJob
+from support_operator import config_map, simulated_job
 
 from sparkiot_operator.audit import read_audit
 from sparkiot_operator.landing import steady
+from sparkiot_operator.spark import access, naming
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.live]
 BASE = 5.0
@@ -191,3 +194,29 @@ def test_deletion_leaves_nothing(cluster: LiveCluster, job: LiveJob) -> None:
     left = cluster("get", kinds, "-l", f"sparkiot.dev/job={job.name}", "-o", "name")
     assert left.split() == []
     settled(job)
+
+
+def test_every_right_was_used_and_none_was_missing(cluster: LiveCluster, request: pytest.FixtureRequest) -> None:
+    """After a whole life of a live job: the chart's role, and that of the driver, against what was asked for."""
+    chapters = [item for item in request.session.items if item.path == request.path]
+    if len(chapters) < sum(name.startswith("test_") for name in dir(request.module)):
+        pytest.skip("some of the job's other tests were left out")
+    log = cluster.api_log
+    if log is None or not isinstance(cluster, Embedded):
+        pytest.skip("needs the embedded cluster, where the operator has the chart's roles, and its audit log")
+    spent = {"ttlSecondsAfterFinished": 0, "scaling": {"interval": "10s"}}
+    trace = {"trace": {"configMapKeyRef": {"name": "load", "key": "trace.csv"}}}
+    cluster("apply", "-f", "-", stdin=(config_map("load", ["timestamp,value", "0,100", "600,100"]),))
+    played = simulated_job("played", spec=spent, simulation={"workload": trace, "acceleration": 600, "duration": "5m"})
+    cluster("apply", "-f", "-", stdin=(played,))
+    cluster.wait(
+        lambda: cluster.kubectl.run("-n", cluster.namespace, "get", "sij", "played").returncode, what="its end"
+    )
+
+    user = f"system:serviceaccount:{cluster.namespace}:"
+    got, refused = used(log, user + naming.base_name("city"))
+    assert refused == set()
+    assert got == Right.of(access.rules("city", resize=False)) - ASKED_OF_OLD_SERVERS
+    got, refused = used(log, user + ACCOUNT)
+    assert refused == set()
+    assert got == chart_rights("operator") - ASKED_BY_ADMISSION

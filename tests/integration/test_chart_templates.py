@@ -15,12 +15,13 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from support_access import Right, chart_rights
 from support_chart import MATRIX
 from support_helm import CHART, RELEASES, Helm, by_kind, only
 
 from sparkiot_operator.crd import build_crd
 from sparkiot_operator.settings import Settings
-from sparkiot_operator.spark import naming
+from sparkiot_operator.spark import access, naming
 
 Json = dict[str, Any]
 GOLDEN = Path(__file__).parent / "golden"
@@ -97,6 +98,10 @@ def test_named_namespaces_need_no_right_on_the_cluster(rendered: dict[str, list[
         "health",
         "sparkiot",
     }
+
+
+def test_the_operator_may_grant_what_drivers_get_and_nothing_else() -> None:
+    assert chart_rights("drivers") == Right.of(access.rules("job", resize=True))
 
 
 def test_monitors_are_made_only_where_the_cluster_has_their_api(helm: Helm) -> None:
