@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sparkiot_tiers.config import TierConfig, WarmConfig, open_store
+from sparkiot_tiers.config import HotConfig, TierConfig, WarmConfig, open_store
 from sparkiot_tiers.errors import TierError
 from sparkiot_tiers.store import BlockStore
 
 from .errors import ApiError, ApiNotFoundError
-from .resource.spec import SecretKey, SparkIoTJobSpec
-from .spark.tiers import blocks_prefix, secret_keys, tier_configs
+from .resource.shuffle import SecretKey
+from .resource.spec import SparkIoTJobSpec
+from .spark.tiers import blocks_prefix, secret_keys, tier_configs, variables
 
 LOGGER = logging.getLogger(__name__)
 PATIENCE_S = 30.0
@@ -108,14 +109,14 @@ async def _each(
 def _within_reach(config: TierConfig) -> bool:
     if isinstance(config, WarmConfig):
         return False
-    return getattr(config, "credentials", config) is not None
+    return isinstance(config, HotConfig) or config.credentials is not None
 
 
 async def _do(
     config: TierConfig, environ: Mapping[str, str], missing: Mapping[str, str], act: Callable[[BlockStore], Any]
 ) -> TierTrouble | None:
     for env, why in missing.items():
-        if env.startswith(f"SPARKIOT_TIER_{config.tier.upper()}_"):
+        if env.startswith(variables(config.tier)):
             return TierTrouble(config.tier, "TierDenied", why)
     try:
         await asyncio.wait_for(asyncio.to_thread(_with_store, config, environ, act), PATIENCE_S)

@@ -8,6 +8,7 @@ GLACIER_IR are read at once. Source: Amazon S3 API Reference, RestoreObject and 
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 from sparkiot_tiers.cold import Bucket, ColdStore, Credentials
@@ -39,6 +40,7 @@ class ArchiveStore(ColdStore):
         super().__init__(bucket, credentials, timeout_seconds=timeout_seconds)
         self._class = storage_class
         self._extra = {"StorageClass": storage_class}
+        self._asking = Lock()
         self._asked: set[str] = set()
 
     @property
@@ -63,8 +65,10 @@ class ArchiveStore(ColdStore):
             raise BlockArchived(self.tier, key, f"block {key} in {self._bucket} is being restored; read it later")
 
     def _restore(self, key: str, refused: BlockArchived) -> None:
-        if key in self._asked:
-            return
+        with self._asking:  # several ranges of a block are read at once
+            if key in self._asked:
+                return
+            self._asked.add(key)
         wanted = {"Days": RESTORED_DAYS, "GlacierJobParameters": {"Tier": RETRIEVAL}}
 
         def act(opened: Any) -> None:
@@ -75,5 +79,5 @@ class ArchiveStore(ColdStore):
         except BlockArchived:
             pass  # it is being restored already
         except TierError as error:
+            self._asked.discard(key)
             raise BlockArchived(self.tier, key, f"{refused}; asking for that failed: {error}") from error
-        self._asked.add(key)

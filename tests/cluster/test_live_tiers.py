@@ -51,8 +51,10 @@ def test_tiers_from_admission_over_failover_to_deletion(cluster: LiveCluster, tm
         url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
         cluster("apply", "-f", "-", stdin=(secret("redis", url=url), secret("s3", id=KEY, key=SECRET)))
         with redis_server(tmp_path / "redis", port=port):
-            job.load(lambda _: 40.0, 600.0)
-            job.apply(lookup_ms=0.0, shuffle={"tier": "Hot", "compression": "ZSTD", "tiers": tiers})
+            job.load(lambda _: 10.0, 900.0)
+            scaling = {"interval": "3s", "executors": {"min": 1, "max": 1}, "memory": {"min": "1Gi", "max": "1Gi"}}
+            shuffle = {"tier": "Hot", "compression": "ZSTD", "tiers": tiers}
+            job.apply(lookup_ms=0.0, scaling=scaling, shuffle=shuffle)
             # The bucket that does not exist is told before anything has run.
             cluster.wait(lambda: "ShuffleTierFailed" in cluster.reasons("tiers"), what="the bucket is told of")
             assert job.batches() == 0

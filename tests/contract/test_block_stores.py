@@ -251,7 +251,7 @@ def test_a_writer_that_is_killed_leaves_no_half_block(store: BlockStore, job: st
 def _opener(store: BlockStore) -> Callable[[], BlockStore]:
     """Opens a store of the same server in another process; of the hot tier with parts of a size that is fit for it."""
     if isinstance(store, HotStore):
-        return partial(HotStore, store._url, part_bytes=8 << 20)
+        return partial(HotStore, store._redis._url, part_bytes=8 << 20)
     if isinstance(store, WarmStore):
         return partial(WarmStore, str(store._root))
     assert isinstance(store, ColdStore)

@@ -112,6 +112,16 @@ def sound(api: Api) -> None:
             assert int(shown["metadata"]["resourceVersion"]) <= api.store.revision
 
 
+def test_a_secrets_text_is_kept_encoded(fresh: Callable[[], Api]) -> None:
+    api = fresh()
+    secrets = find(api, "", "v1", "secrets")
+    body = {"metadata": {"name": "s"}, "data": {"a": "QQ==", "b": "Qg=="}, "stringData": {"b": "other"}}
+    api.create(secrets, "d", body, WriteOptions())
+    shown = api.get(secrets, ("d", "s"))
+    assert shown["data"] == {"a": "QQ==", "b": "b3RoZXI="}
+    assert "stringData" not in shown
+
+
 @given(st.data(), st.sampled_from(sorted(VALID)), st.booleans())
 def test_any_body_is_created_or_refused(fresh: Callable[[], Api], data: Any, plural: str, dry_run: bool) -> None:
     api = fresh()

@@ -118,7 +118,7 @@ def test_each_tier_opens_its_own_store(tmp_path: Path) -> None:
         for config in parse(json.loads(json.dumps(DOCUMENT).replace("/run/secret", str(secret))))
     )
     assert isinstance(hot, HotStore)
-    assert (hot._url, hot._where) == ("redis://:pass@host:1/0", "redis://host:1/0")
+    assert (hot._redis._url, hot._redis.where) == ("redis://:pass@host:1/0", "redis://host:1/0")
     assert isinstance(warm, WarmStore)
     assert isinstance(cold, ColdStore)
     assert not isinstance(cold, ArchiveStore)

@@ -18,7 +18,8 @@ from sparkiot_policies.objectives import Objectives, Weights, pinned_weights
 from sparkiot_sim.devcluster.schema import StructuralSchema
 
 from .base import seconds
-from .spec import Edge, ExcludedPeriodSpec, ObjectivesSpec, Scaling, Shuffle, SparkIoTJobSpec
+from .shuffle import Shuffle
+from .spec import Edge, ExcludedPeriodSpec, ObjectivesSpec, Scaling, SparkIoTJobSpec
 
 AUTO_TIERS = (Tier.HOT, Tier.WARM, Tier.COLD)
 """What ``tier: Auto`` may choose: an archive answers in minutes to hours, so a user must name it."""

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sparkiot_operator.resource.base import seconds
-from sparkiot_operator.resource.spec import S3Credentials, S3Tier, SecretKey, SecretSource, SparkIoTJobSpec
+from sparkiot_operator.resource.shuffle import S3Credentials, S3Tier, SecretKey, SecretSource
+from sparkiot_operator.resource.spec import SparkIoTJobSpec
 from sparkiot_policies.allocation import parse_memory
 from sparkiot_tiers.cold import Bucket
 from sparkiot_tiers.config import (
@@ -21,10 +22,11 @@ from sparkiot_tiers.config import (
     WarmConfig,
     render,
 )
+from sparkiot_tiers.store import ARCHIVE, COLD, HOT
 
 MIB = 1 << 20
-HOT_URL = "SPARKIOT_TIER_HOT_URL"
 _S3 = {"access_key_id": "ACCESS_KEY_ID", "secret_access_key": "SECRET_ACCESS_KEY", "session_token": "SESSION_TOKEN"}
+_URL = "URL"
 _EXECUTOR_VARIABLE = "spark.kubernetes.executor.secretKeyRef."
 
 
@@ -35,7 +37,7 @@ def tier_configs(spec: SparkIoTJobSpec) -> tuple[TierConfig, ...]:
         redis = stated.hot.redis
         found.append(
             HotConfig(
-                Secret(env=HOT_URL),
+                Secret(env=variables(HOT) + _URL),
                 ttl_seconds=seconds(redis.ttl),
                 ceiling_bytes=parse_memory(redis.ceiling) * MIB if redis.ceiling is not None else None,
                 timeout_seconds=seconds(redis.timeout),
@@ -46,10 +48,10 @@ def tier_configs(spec: SparkIoTJobSpec) -> tuple[TierConfig, ...]:
         found.append(WarmConfig(volume.host_path or volume.mount_path or ""))
     if stated.cold is not None:
         s3 = stated.cold.s3
-        found.append(ColdConfig(_bucket(s3), _secrets("COLD", s3.credentials_from), seconds(s3.timeout)))
+        found.append(ColdConfig(_bucket(s3), _secrets(COLD, s3.credentials_from), seconds(s3.timeout)))
     if stated.archive is not None:
         archive = stated.archive.s3
-        own = _secrets("ARCHIVE", archive.credentials_from)
+        own = _secrets(ARCHIVE, archive.credentials_from)
         found.append(ArchiveConfig(_bucket(archive), own, archive.storage_class, seconds(archive.timeout)))
     return tuple(found)
 
@@ -64,8 +66,8 @@ def secret_keys(spec: SparkIoTJobSpec) -> dict[str, SecretKey]:
     """The secret key that fills each environment variable."""
     tiers, found = spec.shuffle.tiers, dict[str, SecretKey]()
     if tiers.hot is not None:
-        found[HOT_URL] = tiers.hot.redis.url_from.secret_key_ref
-    for name, tier in (("COLD", tiers.cold), ("ARCHIVE", tiers.archive)):
+        found[variables(HOT) + _URL] = tiers.hot.redis.url_from.secret_key_ref
+    for name, tier in ((COLD, tiers.cold), (ARCHIVE, tiers.archive)):
         if tier is not None and tier.s3.credentials_from is not None:
             found |= {env: source.secret_key_ref for env, source in _sources(name, tier.s3.credentials_from)}
     return found
@@ -90,6 +92,11 @@ def host_path(spec: SparkIoTJobSpec) -> str | None:
     return warm.volume.host_path if warm is not None else None
 
 
+def variables(tier: str) -> str:
+    """What the names of a tier's environment variables begin with."""
+    return f"SPARKIOT_TIER_{tier.upper()}_"
+
+
 def blocks_prefix(namespace: str, uid: str) -> str:
     """What the keys of all blocks of a job begin with."""
     return f"{namespace}/{uid}/"
@@ -103,7 +110,7 @@ def _sources(tier: str, credentials: S3Credentials) -> Iterator[tuple[str, Secre
     for field, name in _S3.items():
         source = getattr(credentials, field)
         if source is not None:
-            yield f"SPARKIOT_TIER_{tier}_{name}", source
+            yield variables(tier) + name, source
 
 
 def _secrets(tier: str, credentials: S3Credentials | None) -> S3Secrets | None:

@@ -1,5 +1,6 @@
 """What happens to an object between a request and the store: identity, defaults, pruning, validation."""
 
+import base64
 import copy
 import secrets
 import uuid
@@ -169,6 +170,16 @@ def conform(resource: Resource, obj: Obj, before: Obj | None, options: WriteOpti
         registry.admit(obj, now)
     if resource.storage == pods.PODS:
         pods.admit(obj)
+    if (resource.group, resource.kind) == ("", "Secret"):
+        _fold_plain_text(obj)
+
+
+def _fold_plain_text(secret: Obj) -> None:
+    """What a secret is given as text is kept encoded beside the rest, as Kubernetes does: nobody reads stringData."""
+    plain, data = secret.pop("stringData", None), secret.get("data")
+    if isinstance(plain, dict):
+        coded = {key: base64.b64encode(str(text).encode()).decode() for key, text in plain.items()}
+        secret["data"] = {**(data if isinstance(data, dict) else {}), **coded}
 
 
 def drop_unknown(resource: Resource, obj: Obj, options: WriteOptions) -> None:

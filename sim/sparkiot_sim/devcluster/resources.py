@@ -98,7 +98,7 @@ def _subject(event: Obj) -> str:
 AGE = Column(name="Age", source=".metadata.creationTimestamp", type="date")
 _STATUS = Column(name="Status", source=".status.phase")
 _TYPE = Column(name="Type", source=".type")
-_DATA = Column(name="Data", source=_size("data", "binaryData", "stringData"), type="integer")
+_DATA = Column(name="Data", source=_size("data", "binaryData"), type="integer")
 _EVENT_COLUMNS = (
     Column(name="Last Seen", source=_last_seen, type="date"),
     _TYPE,

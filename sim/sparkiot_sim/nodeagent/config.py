@@ -143,7 +143,7 @@ class PodConfig:
                 return {}
             raise ConfigError(str(error)) from error
         decoded = obj.get("data" if kind == "secret" else "binaryData") or {}
-        plain = obj.get("stringData" if kind == "secret" else "data") or {}
+        plain = {} if kind == "secret" else obj.get("data") or {}
         return {
             **{key: base64.b64decode(value) for key, value in decoded.items()},
             **{key: value.encode() for key, value in plain.items()},
