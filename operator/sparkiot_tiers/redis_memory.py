@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, Callable, NamedTuple
 
 from sparkiot_tiers.errors import TierFull, TierMisconfigured
 from sparkiot_tiers.store import HOT
 
+LOOKS, PAUSE_SECONDS = 20, 0.05
+"""How often a server that is freeing memory is looked at before it counts as full."""
 LOOK_SECONDS = 0.1
 """How old the reading of the server's memory may be; what this process wrote since is added."""
 ALLOCATED = 1.25
@@ -15,11 +18,17 @@ ALLOCATED = 1.25
 
 
 class Memory(NamedTuple):
-    """A server's memory as it was read: bytes in use, the bytes that it may use (None: no limit), and when."""
+    """A server's memory as it was read: bytes in use, the bytes that it may use (None: no limit), and when. freeing:
+    what was deleted is not free yet."""
 
     used: int
     limit: int | None
     read_at: float
+    freeing: bool = False
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes more are within the limit."""
+        return self.limit is None or self.used + size <= self.limit
 
 
 class Room:
@@ -43,15 +52,27 @@ class Room:
         if memory is None or not 0 <= self._clock() - memory.read_at < LOOK_SECONDS:
             memory = self._look(client)
         kept = int(size * ALLOCATED)
-        arriving = int(min(size, at_once) * ALLOCATED)  # the server holds it once more while it comes in
-        if memory.limit is not None and memory.used + kept + arriving > memory.limit:
-            raise TierFull(
-                HOT,
-                f"Redis at {self._where} has no room for a block of {size} bytes: {memory.used} of {memory.limit} are "
-                "in use; raise its maxmemory or the tier's ceiling, or let more servers share the load",
-            )
+        needed = kept + int(min(size, at_once) * ALLOCATED)  # the server holds it once more while it comes in
+        if not memory.has_room(needed):
+            memory = self._freed(client, needed)
         with self._lock:
             self._memory[node] = memory._replace(used=memory.used + kept)
+
+    def _freed(self, client: Any, needed: int) -> Memory:
+        """A new reading that has room: the last one may be older than a deletion, and what is deleted is freed a moment
+        later. Raises TierFull."""
+        for _ in range(LOOKS):
+            memory = self._look(client)
+            if memory.has_room(needed):
+                return memory
+            if not memory.freeing:
+                break
+            time.sleep(PAUSE_SECONDS)
+        raise TierFull(
+            HOT,
+            f"Redis at {self._where} has no room for the {needed} bytes that a block needs: {memory.used} of "
+            f"{memory.limit} are in use; raise its maxmemory or the tier's ceiling, or let more servers share the load",
+        )
 
     def _look(self, client: Any) -> Memory:
         found = client.info("memory")
@@ -63,4 +84,5 @@ class Room:
                 "read; set it to noeviction",
             )
         limits = [limit for limit in (own, self._ceiling) if limit]
-        return Memory(int(found["used_memory"]), min(limits, default=None), self._clock())
+        freeing = int(found.get("lazyfree_pending_objects", 0)) > 0
+        return Memory(int(found["used_memory"]), min(limits, default=None), self._clock(), freeing)
