@@ -29,7 +29,7 @@ demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: 
 test: test-local test-live ## Run all tests
 
 test-local: $(VENV)/.dev .cache/helm/.done ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
 test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 30 tests/cluster $(ARGS)
