@@ -34,7 +34,7 @@ def test_a_hundred_batches_each_with_another_tier_and_compression(tmp_path: Path
             assert sum(found[number].values()) == ROWS
             tiers.want(*CHOICES[(number + 1) % len(CHOICES)])
 
-        source = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", ROWS).option("numPartitions", 2)
+        source = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", ROWS).option("numPartitions", 1)
         query = (
             source.load()
             .writeStream.foreachBatch(tiered(write))
