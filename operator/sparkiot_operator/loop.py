@@ -44,6 +44,7 @@ from .services import Services
 from .session import Session, open_session
 from .signals.watch import SignalWatch
 from .status import Cycle, build_status, describe
+from .status_patch import StatusPatch
 from .tier_access import delete_blocks
 from .times import parse_timestamp
 
@@ -67,7 +68,7 @@ class JobLoop:
         self._events = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
         self._publisher = StatusPublisher(
             resource().get("status") or {},
-            patch=lambda changes: api.patch_status(ref.namespace, ref.name, changes),
+            patch=StatusPatch(ref, api=api, version=str(resource()["metadata"]["resourceVersion"])).send,
             events=self._events,
             interval_s=settings.status_interval_seconds,
         )

@@ -8,7 +8,13 @@ import yaml
 from support_operator import free_port, simulated_job
 
 from sparkiot_operator.crd import build_crd
-from sparkiot_operator.errors import ApiNotFoundError, ApiRefusedError, ApiUnreachableError, KubeconfigError
+from sparkiot_operator.errors import (
+    ApiConflictError,
+    ApiNotFoundError,
+    ApiRefusedError,
+    ApiUnreachableError,
+    KubeconfigError,
+)
 from sparkiot_operator.events import Event, JobRef, build_event
 from sparkiot_operator.kube import KubeApi
 from sparkiot_operator.login import connection_info
@@ -34,9 +40,11 @@ async def api(cluster: DevCluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 async def test_a_status_is_patched_and_events_are_written(api: KubeApi) -> None:
     await api.check()
     created = await api._call("POST", JOBS, body=simulated_job("one"))
-    uid = created["metadata"]["uid"]
-    await api.patch_status("default", "one", {"phase": "Running", "replicas": 3})
-    await api.patch_status("default", "one", {"replicas": None})
+    uid, version = created["metadata"]["uid"], created["metadata"]["resourceVersion"]
+    second = await api.patch_status("default", "one", {"phase": "Running", "replicas": 3}, version=version)
+    with pytest.raises(ApiConflictError):
+        await api.patch_status("default", "one", {"phase": "Failed"}, version=version)
+    third = await api.patch_status("default", "one", {"replicas": None}, version=second)
     assert (await api._call("GET", f"{JOBS}/one"))["status"] == {"phase": "Running"}
     event = build_event(JobRef("default", "one", uid), Event("ScaledUp", "4 -> 6"), held=0, now=1.7e9)
     await api.create_event("default", event)
@@ -44,13 +52,13 @@ async def test_a_status_is_patched_and_events_are_written(api: KubeApi) -> None:
         await api.delete_job("default", "one", uid="another")
     await api.delete_job("default", "one", uid=uid)
     with pytest.raises(ApiNotFoundError):
-        await api.patch_status("default", "one", {"phase": "Running"})
+        await api.patch_status("default", "one", {"phase": "Running"}, version=third)
 
 
 async def test_what_the_schema_forbids_is_refused_with_the_servers_words(api: KubeApi) -> None:
-    await api._call("POST", JOBS, body=simulated_job("two"))
+    created = await api._call("POST", JOBS, body=simulated_job("two"))
     with pytest.raises(ApiRefusedError, match=r"PATCH .*/two/status: 422 .*phase"):
-        await api.patch_status("default", "two", {"phase": "Dancing"})
+        await api.patch_status("default", "two", {"phase": "Dancing"}, version=created["metadata"]["resourceVersion"])
 
 
 async def test_absent_config_maps(api: KubeApi) -> None:
