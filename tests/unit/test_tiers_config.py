@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from sparkiot_tiers.config import (
     parse,
     render,
 )
-from sparkiot_tiers.errors import TierDenied
+from sparkiot_tiers.errors import TierDenied, TierMisconfigured
 from sparkiot_tiers.hot import HotStore
 from sparkiot_tiers.names import Piece, block_of, first_name, later_name, pattern, pieces
 from sparkiot_tiers.store import Range
@@ -149,3 +150,13 @@ def test_a_range_of_a_large_block_lies_in_several_parts() -> None:
 def test_names_lead_back_to_their_block() -> None:
     assert [block_of(later_name(first_name("a/b"), part)) for part in (0, 1, 12)] == ["a/b"] * 3
     assert pattern("a*[/") == "sparkiot:{a\\*\\[/*"
+
+
+@pytest.mark.parametrize("password", ["p/ss", "12/ss", "pa#ss", "12#ss", "pa?ss", "12?ss"])
+def test_no_part_of_a_password_is_shown_that_breaks_its_url(password: str) -> None:
+    """Where it is not written as %XX, a part of it looks like the port or the path."""
+    with pytest.raises(TierMisconfigured) as caught:
+        HotStore(f"redis://:{password}@redis.invalid:6379/0", timeout_seconds=0.1).check()
+    told = "".join(traceback.format_exception(caught.value))
+    assert "a URL that cannot be read" in told
+    assert not any(part in told.replace("password", "") for part in ("ss@", "'p", "'12", ":12"))
