@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence, TypeVar
 
 from sparkiot_tiers import s3_errors
-from sparkiot_tiers.errors import BlockMissing, TierDenied
+from sparkiot_tiers.errors import BlockMissing, TierDenied, TierMisconfigured
 from sparkiot_tiers.store import COLD, BlockInfo, Buffer, Buffers, Range, check_key, check_prefix, every, joined, probe
 
 Result = TypeVar("Result")
@@ -211,6 +211,14 @@ class ColdStore:
         except (*failures, OSError) as error:
             raise s3_errors.translated(error, self._told(key)) from error
 
+    def _client(self, session: Any, **options: Any) -> Any:
+        try:
+            return session.client("s3", **options)
+        except ValueError as error:  # what boto3 says of an endpoint that is no URL
+            raise TierMisconfigured(
+                self.tier, f"{self._bucket}: {error}; give the endpoint as https://HOST:PORT"
+            ) from error
+
     def _open(self) -> _Opened:
         import boto3
         import botocore.config
@@ -220,8 +228,8 @@ class ColdStore:
             if self._opened is None:
                 own = self._credentials
                 secrets = own._asdict() if own else {}
-                client = boto3.session.Session().client(
-                    "s3",
+                client = self._client(
+                    boto3.session.Session(),
                     endpoint_url=self._bucket.endpoint,
                     region_name=self._bucket.region or ("us-east-1" if self._bucket.endpoint else None),
                     config=botocore.config.Config(

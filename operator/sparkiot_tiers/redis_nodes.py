@@ -84,9 +84,10 @@ class Connection:
                     raise self._misconfigured()
                 try:
                     client = redis.Redis.from_url(self._url, retry=once, **options)
-                except ValueError:  # which may quote a part of the password
+                    clustered = client.info("cluster").get("cluster_enabled")
+                except (TypeError, ValueError):  # an option unknown to redis-py, or a part of the password for the port
                     raise self._misconfigured() from None
-                if client.info("cluster").get("cluster_enabled"):
+                if clustered:
                     self._cluster = redis.cluster.RedisCluster.from_url(self._url, **options)
                 self._client = client
             return Owners(self._client, self._cluster)
@@ -94,8 +95,8 @@ class Connection:
     def _misconfigured(self) -> TierError:
         return TierMisconfigured(
             HOT,
-            f"the hot tier's URL {self.where} must be redis://HOST:PORT/DATABASE, or rediss://; in user and password, "
-            "what is no letter or digit is written as %XX",
+            f"the hot tier's URL {self.where} must be redis://HOST:PORT/DATABASE, or rediss://, with options that "
+            "redis-py knows; in user and password, what is no letter or digit is written as %XX",
         )
 
     def _translated(self, error: Exception) -> TierError:

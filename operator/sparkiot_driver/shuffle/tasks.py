@@ -157,7 +157,7 @@ def _decoded(tier: str, segments: Sequence[object], schema: pa.Schema) -> Iterat
     """Raises LostBlocks for a segment that is not what was written, as it may be after a node's crash."""
     try:
         yield from decode(segments, schema)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, EOFError, OSError) as error:
         said = f"a block in tier {tier} is not what was written: {error}; see to the tier's disk"
         raise LostBlocks(Lost(tier, BlockDamaged.__name__, said)) from None
 
