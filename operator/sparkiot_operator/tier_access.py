@@ -126,6 +126,10 @@ async def _do(
         return TierTrouble(config.tier, "TierSlow", f"it took longer than {PATIENCE_S:g} s")
     except ImportError as error:
         return TierTrouble(config.tier, "MissingPackage", f"the operator has no Python package {error.name}")
+    except Exception as error:  # noqa: BLE001 - a client's own; the job's loop goes on, its driver has the last word
+        kind = type(error).__name__  # its text may hold a credential
+        LOGGER.warning("tier %s of a job could not be used: its client raised %s", config.tier, kind)
+        return TierTrouble(config.tier, "TierUnavailable", f"the client of the tier raised {kind}")
     return None
 
 

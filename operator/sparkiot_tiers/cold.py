@@ -13,8 +13,8 @@ from threading import Lock
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence, TypeVar
 
 from sparkiot_tiers import s3_errors
-from sparkiot_tiers.errors import BlockMissing, TierDenied
-from sparkiot_tiers.store import COLD, BlockInfo, Buffer, Buffers, Range, check_key, check_prefix, joined, probe
+from sparkiot_tiers.errors import BlockMissing, TierDenied, TierMisconfigured
+from sparkiot_tiers.store import COLD, BlockInfo, Buffer, Buffers, Range, check_key, check_prefix, every, joined, probe
 
 Result = TypeVar("Result")
 
@@ -106,11 +106,11 @@ class ColdStore:
     def delete(self, keys: Iterable[str]) -> None:
         self._delete_names([self._name(key) for key in keys])
 
-    def delete_prefix(self, prefix: str) -> int:
-        keys = [info.key for info in self.list(check_prefix(prefix))]
+    def delete_prefix(self, prefix: str, which: Callable[[str], bool] = every) -> int:
+        keys = [info.key for info in self.list(check_prefix(prefix)) if which(info.key)]
         self.delete(keys)
         with suppress(TierDenied):  # a right of its own, which blocks do not need; a bucket's lifecycle rule can do it
-            self._abort_uploads(prefix)
+            self._abort_uploads(prefix, which)
         return len(keys)
 
     def list(self, prefix: str) -> Iterator[BlockInfo]:
@@ -167,10 +167,13 @@ class ColdStore:
             for problem in self._do(act):
                 raise s3_errors.of_code(problem.get("Code", ""), problem.get("Message", ""), self._told())
 
-    def _abort_uploads(self, prefix: str) -> None:
+    def _abort_uploads(self, prefix: str, which: Callable[[str], bool]) -> None:
         """What a writer that was killed left half-way: no listing shows it, and it costs money."""
+        start = len(self._bucket.prefix)
         for page in self._pages("list_multipart_uploads", prefix):
             for upload in page.get("Uploads", ()):
+                if not which(upload["Key"][start:]):
+                    continue
                 wanted = {"Bucket": self._bucket.name, "Key": upload["Key"], "UploadId": upload["UploadId"]}
 
                 def act(opened: _Opened, wanted: dict[str, str] = wanted) -> None:
@@ -208,6 +211,14 @@ class ColdStore:
         except (*failures, OSError) as error:
             raise s3_errors.translated(error, self._told(key)) from error
 
+    def _client(self, session: Any, **options: Any) -> Any:
+        try:
+            return session.client("s3", **options)
+        except ValueError as error:  # what boto3 says of an endpoint that is no URL
+            raise TierMisconfigured(
+                self.tier, f"{self._bucket}: {error}; give the endpoint as https://HOST:PORT"
+            ) from error
+
     def _open(self) -> _Opened:
         import boto3
         import botocore.config
@@ -217,8 +228,8 @@ class ColdStore:
             if self._opened is None:
                 own = self._credentials
                 secrets = own._asdict() if own else {}
-                client = boto3.session.Session().client(
-                    "s3",
+                client = self._client(
+                    boto3.session.Session(),
                     endpoint_url=self._bucket.endpoint,
                     region_name=self._bucket.region or ("us-east-1" if self._bucket.endpoint else None),
                     config=botocore.config.Config(

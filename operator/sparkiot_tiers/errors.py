@@ -8,7 +8,9 @@
     ├── TierFull             no room: the server's memory or disk, or the ceiling that the job states
     ├── TierDenied           it refuses the credentials, or there are none
     ├── TierMisconfigured    the bucket or path does not exist, or the server is set up so that it would lose blocks
+    ├── TierNotShared        the folder is each node's own, and tasks run on several
     ├── BlockMissing         the tier works, and the block is not there or shorter than it was
+    ├── BlockDamaged         the block is there, and is not what was written
     └── BlockArchived        the block is there, and cannot be read before it was restored
 
 A message says what is wrong, where, and what to do. It holds no credentials, so it may be shown.
@@ -56,6 +58,10 @@ class TierMisconfigured(TierError):
     """The bucket or path does not exist, or the server is set up so that it would lose blocks."""
 
 
+class TierNotShared(TierError):
+    """The folder is not the one that the driver sees: what is written there cannot be read elsewhere."""
+
+
 class BlockError(TierError):
     """The tier works; this block of it cannot be read. key: the block's."""
 
@@ -69,6 +75,10 @@ class BlockError(TierError):
 
 class BlockMissing(BlockError):
     """The block is not there, or shorter than what was asked of it."""
+
+
+class BlockDamaged(BlockError):
+    """The block has its length, and is not what was written."""
 
 
 class BlockArchived(BlockError):

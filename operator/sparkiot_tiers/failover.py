@@ -1,14 +1,11 @@
-"""Which tier is used when the wanted one fails, and when it is tried again.
-
-``Failover`` is the pure part: it remembers failures, and reads no clock. ``choose`` asks the servers.
-"""
+"""Which tiers stand in for one that fails, and when that is tried again. Pure: no server is asked, no clock read."""
 
 from __future__ import annotations
 
-from typing import Callable, Mapping, NamedTuple, Sequence
+from typing import Mapping, NamedTuple, Sequence
 
 from sparkiot_tiers.errors import TierError
-from sparkiot_tiers.store import ARCHIVE, COLD, HOT, WARM, BlockStore
+from sparkiot_tiers.store import ARCHIVE, COLD, HOT, WARM
 
 FIRST_RETRY_SECONDS = 5.0
 LAST_RETRY_SECONDS = 300.0
@@ -55,17 +52,9 @@ class Failover:
         """The tiers that failed and have not worked since."""
         return tuple(self._failures[tier] for tier in self._tiers if tier in self._failures)
 
-    def candidates(self, wanted: str, now: float) -> list[str]:
-        """The tiers to try, in this order: without those that failed and are not to be tried again yet."""
-        return [
-            tier
-            for tier in ORDER[wanted]
-            if tier in self._tiers and (tier not in self._failures or self._failures[tier].retry_at <= now)
-        ]
-
-    def must_check(self, tier: str) -> bool:
-        """Whether it failed last, so that it is to be checked before a batch relies on it."""
-        return tier in self._failures
+    def failure(self, tier: str) -> Failure | None:
+        """What it failed of last; None for a tier that works as far as is known."""
+        return self._failures.get(tier)
 
     def failed(self, error: TierError, now: float) -> Failure:
         """Take a failure in; the back-off doubles with each in a row."""
@@ -86,24 +75,3 @@ class Failover:
     def worked(self, tier: str) -> None:
         """Take in that a tier did what it was asked for."""
         self._failures.pop(tier, None)
-
-
-def choose(
-    failover: Failover, stores: Mapping[str, BlockStore], wanted: str, clock: Callable[[], float]
-) -> BlockStore | None:
-    """The wanted tier's store if it works, else the next that does; None when none does.
-
-    A tier that failed is checked first, when it is due. clock: seconds since the epoch; read after each check, as a
-    check may take as long as a time-out.
-    """
-    for tier in failover.candidates(wanted, clock()):
-        store = stores[tier]
-        if failover.must_check(tier):
-            try:
-                store.check()
-            except TierError as error:
-                failover.failed(error, clock())
-                continue
-            failover.worked(tier)
-        return store
-    return None

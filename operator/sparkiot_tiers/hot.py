@@ -17,7 +17,7 @@ from sparkiot_tiers.errors import BlockMissing, TierFull
 from sparkiot_tiers.names import Piece, block_of, first_name, later_name, pattern, pieces
 from sparkiot_tiers.redis_memory import Room
 from sparkiot_tiers.redis_nodes import Connection, Owners
-from sparkiot_tiers.store import HOT, BlockInfo, Buffer, Buffers, Range, check_key, check_prefix, joined, probe
+from sparkiot_tiers.store import HOT, BlockInfo, Buffer, Buffers, Range, check_key, check_prefix, every, joined, probe
 
 Trip = Sequence[Tuple[int, Piece]]
 """Pieces to read in one round trip, each with the number of its request."""
@@ -147,8 +147,8 @@ class HotStore:
         for start in range(0, len(names), TRIP_COMMANDS):
             self._unlink(names[start : start + TRIP_COMMANDS])
 
-    def delete_prefix(self, prefix: str) -> int:
-        keys = {block_of(name) for name in self._names(check_prefix(prefix))}
+    def delete_prefix(self, prefix: str, which: Callable[[str], bool] = every) -> int:
+        keys = {key for key in map(block_of, self._names(check_prefix(prefix))) if which(key)}
         self.delete(keys)
         return len(keys)
 

@@ -11,6 +11,8 @@ from sparkiot_tiers.store import HOT
 
 Result = TypeVar("Result")
 
+UNREADABLE = "(a URL that cannot be read)"
+
 
 class Owners:
     """Which server has a name. Every client is one of a single server."""
@@ -78,16 +80,24 @@ class Connection:
                     "socket_keepalive": True,
                 }
                 once = redis.retry.Retry(redis.backoff.NoBackoff(), 1)  # for a connection that broke while it lay idle
+                if self.where == UNREADABLE:
+                    raise self._misconfigured()
                 try:
                     client = redis.Redis.from_url(self._url, retry=once, **options)
-                except ValueError as error:
-                    raise TierMisconfigured(
-                        HOT, f"the hot tier's URL {self.where} must be redis://HOST:PORT/DATABASE, or rediss://"
-                    ) from error
-                if client.info("cluster").get("cluster_enabled"):
+                    clustered = client.info("cluster").get("cluster_enabled")
+                except (TypeError, ValueError):  # an option unknown to redis-py, or a part of the password for the port
+                    raise self._misconfigured() from None
+                if clustered:
                     self._cluster = redis.cluster.RedisCluster.from_url(self._url, **options)
                 self._client = client
             return Owners(self._client, self._cluster)
+
+    def _misconfigured(self) -> TierError:
+        return TierMisconfigured(
+            HOT,
+            f"the hot tier's URL {self.where} must be redis://HOST:PORT/DATABASE, or rediss://, with options that "
+            "redis-py knows; in user and password, what is no letter or digit is written as %XX",
+        )
 
     def _translated(self, error: Exception) -> TierError:
         import redis.exceptions as failures
@@ -111,10 +121,12 @@ class Connection:
 
 
 def _address(url: str) -> str:
-    """The URL without user and password."""
+    """The URL without user and password. One in which these are not where they should be is not shown at all."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "(a URL that cannot be read)"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+        return UNREADABLE
+    if not parts.hostname or any("@" in part for part in parts[2:]):  # a "/", "?" or "#" of the password ends the host
+        return UNREADABLE
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Iterable, Iterator, List, NamedTuple, Protocol, Sequence, Union
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Protocol, Sequence, Union
 
 Buffer = Union[bytes, bytearray, memoryview]
 Buffers = List[Buffer]
@@ -12,6 +12,9 @@ Buffers = List[Buffer]
 HOT, WARM, COLD, ARCHIVE = "Hot", "Warm", "Cold", "Archive"
 TIERS = (HOT, WARM, COLD, ARCHIVE)
 """From the fastest to the slowest. The names are those of the resource."""
+
+FALLBACK = "fallback"
+"""Where below a job's keys Spark itself keeps blocks, in a folder for each application: its fallback storage."""
 
 _PART = "[A-Za-z0-9_=-][A-Za-z0-9_=.-]{0,199}"
 _KEY = re.compile(f"{_PART}(?:/{_PART})*")
@@ -34,6 +37,11 @@ class BlockInfo(NamedTuple):
     modified: float
 
 
+def every(key: str) -> bool:  # noqa: ARG001 - a choice among keys
+    """Any key is chosen."""
+    return True
+
+
 class BlockStore(Protocol):
     """One tier. May be used by several threads at once. Every method raises TierError when the tier does not do it."""
 
@@ -54,8 +62,12 @@ class BlockStore(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete blocks. Those that are missing are fine."""
 
-    def delete_prefix(self, prefix: str) -> int:
-        """Delete all blocks whose key begins so; how many. Raises ValueError for an empty prefix."""
+    def delete_prefix(self, prefix: str, which: Callable[[str], bool] = every) -> int:
+        """Delete the blocks whose key begins so and is one of ``which``; how many.
+
+        What writers that were killed left half-way goes with the block that it would have become; no listing has it.
+        Raises ValueError for an empty prefix.
+        """
 
     def list(self, prefix: str) -> Iterator[BlockInfo]:
         """All blocks whose key begins so, in no particular order."""
@@ -99,7 +111,7 @@ def size_of(data: Sequence[Buffer]) -> int:
 def probe(store: BlockStore, *, read: bool = True) -> None:
     """Write, read and delete a small block: proves the address, the place and every right that a batch needs."""
     key, content = f"sparkiot-check/{uuid.uuid4().hex}", b"sparkiot"
-    store.write(key, [content])
+    store.write(key, [content])  # where that fails there is nothing to delete, and nobody to wait for once more
     try:
         if read:
             store.read([Range(key, 0, len(content))])

@@ -10,9 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterable, Iterator, Sequence
+from typing import Callable, Iterable, Iterator, Sequence
 
 from sparkiot_tiers.errors import (
     BlockMissing,
@@ -22,12 +22,13 @@ from sparkiot_tiers.errors import (
     TierMisconfigured,
     TierUnavailable,
 )
-from sparkiot_tiers.store import WARM, BlockInfo, Buffer, Buffers, Range, check_key, check_prefix, flat, probe
+from sparkiot_tiers.store import WARM, BlockInfo, Buffer, Buffers, Range, check_key, check_prefix, every, flat, probe
 
 BUFFERS = 1024
 """The most that one call of writev takes on Linux."""
 ATTEMPTS = 5
-"""Its folder may be removed, as it is empty, between the moment that a writer made it and the writing."""
+"""A clean-up may remove a writer's folder, as it is empty, before there is a file in it; and the file itself, where it
+is of a batch that is over."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -48,18 +49,11 @@ class WarmStore:
 
     def write(self, key: str, data: Sequence[Buffer]) -> None:
         place = self.path(key)
-        scratch = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
         with self._named(place):
-            file = self._create(scratch)
-            try:
-                try:
-                    _write_all(file, data)
-                finally:
-                    os.close(file)
-                scratch.replace(place)
-            except BaseException:
-                scratch.unlink()
-                raise
+            for _ in range(ATTEMPTS):
+                if self._written(place, data):
+                    return
+            raise TierUnavailable(WARM, f"{place} is deleted as often as it is written; see who else works there")
 
     def read(self, requests: Sequence[Range]) -> Buffers:
         answers: Buffers = [b""] * len(requests)
@@ -91,9 +85,11 @@ class WarmStore:
         for folder in folders:
             self._remove_empty(folder)
 
-    def delete_prefix(self, prefix: str) -> int:
+    def delete_prefix(self, prefix: str, which: Callable[[str], bool] = every) -> int:
         deleted = 0
         for path in self._files(check_prefix(prefix)):
+            if not which(_block_name(path.relative_to(self._root).as_posix())):
+                continue
             with self._named(path):
                 try:
                     path.unlink()
@@ -114,6 +110,26 @@ class WarmStore:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _written(self, place: Path, data: Sequence[Buffer]) -> bool:
+        """Whether it is there now: False when the file was deleted before it was whole."""
+        scratch = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+        file = self._create(scratch)
+        try:
+            try:
+                _write_all(file, data)
+            finally:
+                os.close(file)
+            scratch.replace(place)
+        except FileNotFoundError:
+            if not self._root.is_dir():
+                raise
+            return False
+        except BaseException:
+            with suppress(FileNotFoundError):
+                scratch.unlink()
+            raise
+        return True
 
     def _create(self, scratch: Path) -> int:
         """Open a new file for writing; its folders are made where they are missing, the tier's own folder is not."""

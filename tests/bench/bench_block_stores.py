@@ -8,6 +8,7 @@ SeaweedFS share its cores with the clients; what a network or a real S3 adds is 
 tier and SeaweedFS write; a temporary one without it.
 """
 
+import itertools
 import os
 import statistics
 import sys
@@ -22,10 +23,12 @@ from typing import Any, NamedTuple
 import boto3
 import botocore.config
 import numpy as np
+import pyarrow as pa
 import redis
 from support_tiers import KEY, PASSWORD, SECRET, redis_server, s3_server
 
-from sparkiot_operator.calibration.blocks import ROW_BYTES, compress, decompress, sensor_rows
+from sparkiot_driver.shuffle.blocks import decode, encode
+from sparkiot_operator.calibration.blocks import ROW_BYTES, sensor_rows
 from sparkiot_policies.allocation import COMPRESSIONS
 from sparkiot_tiers.archive import ArchiveStore
 from sparkiot_tiers.cold import CONCURRENCY, Bucket, ColdStore, Credentials
@@ -39,6 +42,8 @@ SIZES = {"256 KiB": (256 << 10, 64), "4 MiB": (4 << 20, 16), "64 MiB": (64 << 20
 """Bytes of a block, and how many of them."""
 PUBLISHED = 2400 / 850
 """The gain in throughput that the adaptive shuffle was published with: MB/s with it by MB/s without."""
+PARTITIONS = 8
+"""Segments of a block."""
 
 
 class Bare(NamedTuple):
@@ -151,24 +156,21 @@ def latency(store: BlockStore, name: str) -> None:
 
 
 def worth(stores: dict[str, BlockStore], raw_mb: float = 16.0) -> None:
-    """MB of rows a second through a shuffle on one core: compress and write, read and decompress."""
+    """MB of rows a second on one core through what the tasks of the tiered shuffle do: encode, write, read, decode."""
     rows = sensor_rows(np.random.default_rng(1), round(raw_mb * 1e6 / ROW_BYTES))
+    numbers = pa.array(np.arange(rows.num_rows) * 7919 % PARTITIONS, pa.int32())
+    batch = pa.RecordBatch.from_arrays([*rows.columns, numbers], names=[*rows.schema.names, "partition"])
     found: dict[tuple[str, str], float] = {}
     for name, store in stores.items():
-        for compression in COMPRESSIONS:
-            rounds = []
-            for number in range(ROUNDS + 1):
-                block = compress(rows, compression)
-                key = f"worth-{number}"
-                write_s = timed(partial(store.write, key, [block.data]))
-                begun = time.perf_counter()
-                (data,) = store.read([Range(key, 0, len(block.data))])
-                read_s = time.perf_counter() - begun
-                total = block.compress_s + write_s + read_s + decompress(bytes(data))
+        seconds: dict[str, list[float]] = {compression.value: [] for compression in COMPRESSIONS}
+        for number in range(ROUNDS + 1):
+            for compression, turns in seconds.items():
+                took = timed(partial(through, store, f"worth-{number}-{compression}", batch, compression))
                 if number:
-                    rounds.append(block.raw_mb / total)
-            found[name, compression] = statistics.median(rounds)
-            store.delete_prefix("worth-")
+                    turns.append(took)
+        for compression, turns in seconds.items():
+            found[name, compression] = rows.nbytes / 1e6 / statistics.median(turns)
+        store.delete_prefix("worth-")
     print(f"  {'MB/s of rows':12}" + "".join(f"{compression:>8}" for compression in COMPRESSIONS) + "   best")
     for name in stores:
         speeds = {compression: found[name, compression] for compression in COMPRESSIONS}
@@ -180,6 +182,15 @@ def worth(stores: dict[str, BlockStore], raw_mb: float = 16.0) -> None:
     )
     for pair, speed in found.items():
         print(f"    over {pair[0]:8} {pair[1]:5} {found[fastest] / speed:6.2f}")
+
+
+def through(store: BlockStore, key: str, batch: pa.RecordBatch, compression: str) -> None:
+    """One block as a map task makes it, and all its segments as reduce tasks read them."""
+    block = encode([batch], PARTITIONS, compression)
+    store.write(key, [memoryview(block.data)])
+    bounds = [block.first, *block.ends]
+    segments = store.read([Range(key, start, end - start) for start, end in itertools.pairwise(bounds)])
+    assert sum(rows.num_rows for rows in decode(segments, block.schema)) == batch.num_rows
 
 
 def main(folder: Path) -> None:

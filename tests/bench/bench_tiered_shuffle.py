@@ -160,13 +160,17 @@ def compare_with_a_loss(spark: SparkSession, rows: DataFrame, tiers: Tiers, roun
         own(rows)
         killer.join()
 
-    for _ in range(rounds):
+    for number in range(rounds):
         await_executors(spark, 2)
         own(rows)  # a new executor is cold
         theirs.append(measured(own_with_a_loss))
         await_executors(spark, 2)
         tiered(rows)
         ours.append(measured(lambda: tiered(rows, lambda: kill_executor(spark, executors(spark)[0]))))
+        print(
+            f"  turn {number + 1} of {rounds}: tiered {ours[-1].seconds:5.2f} s, Spark {theirs[-1].seconds:5.2f} s",
+            flush=True,
+        )
     print(f"  Warm, an executor killed between map and reduce: {summary(theirs, ours, 1.0)}", flush=True)
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support_tiers import KEY, PASSWORD, SECRET, Server, redis_cluster, redis_server, s3_server
 
+from sparkiot_tiers import warm
 from sparkiot_tiers.archive import ArchiveStore
 from sparkiot_tiers.cold import MULTIPART_BYTES, Bucket, ColdStore, Credentials
-from sparkiot_tiers.errors import BlockMissing
+from sparkiot_tiers.errors import BlockMissing, TierUnavailable
 from sparkiot_tiers.hot import HotStore
-from sparkiot_tiers.store import TIERS, BlockStore, Range
+from sparkiot_tiers.store import TIERS, BlockStore, Buffer, Range
 from sparkiot_tiers.warm import WarmStore
 
 KINDS = ("hot", "cluster", "warm", "cold", "archive")
@@ -168,6 +169,10 @@ def test_deleting_takes_what_is_named_and_nothing_else(store: BlockStore, job: s
     assert store.delete_prefix(f"{job}/") == 0
     with pytest.raises(ValueError, match="every block"):
         store.delete_prefix("")
+    for key in mine:
+        store.write(key, [b"x" * 2 * PART_BYTES])
+    assert store.delete_prefix(f"{job}/", lambda key: key.endswith("/a") and "/1" in key) == 2
+    assert keys(store, job) == [f"{job}/1/b", f"{job}/2/a"]
 
 
 def test_a_listing_tells_size_and_time(store: BlockStore, job: str) -> None:
@@ -241,11 +246,38 @@ def test_a_writer_that_is_killed_leaves_no_half_block(store: BlockStore, job: st
         number = int(info.key[-4:])
         (found,) = store.read([Range(info.key, 0, size)])
         assert found == bytes([number % 251]) * size
-    assert store.delete_prefix(f"{job}/") == len(listed)
+    assert store.delete_prefix(f"{job}/", lambda key: int(key[-4:]) < len(listed)) == len(listed)
+    half = [str(path) for path in store._root.rglob(".*")] if isinstance(store, WarmStore) else []
+    assert store.delete_prefix(f"{job}/", lambda key: int(key[-4:]) < len(listed)) == 0
+    assert not isinstance(store, WarmStore) or half == [str(path) for path in store._root.rglob(".*")]
+    assert store.delete_prefix(f"{job}/", lambda key: int(key[-4:]) >= len(listed)) == 0
     if isinstance(store, WarmStore):
         assert not list(store._root.joinpath(job).glob("**/*")), "the file that was being written has gone too"
     if isinstance(store, ColdStore):
         assert not next(store._pages("list_multipart_uploads", job)).get("Uploads"), "nor are there parts of one"
+
+
+def test_a_block_whose_file_is_deleted_while_it_is_written_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the clean-up of a batch that is over, while a late copy of a task writes: no fault of the tier."""
+    store, writes = WarmStore(str(tmp_path)), list[int]()
+    write = warm._write_all
+
+    def write_and_lose(file: int, data: Sequence[Buffer]) -> None:
+        write(file, data)
+        writes.append(file)
+        if len(writes) <= losses:
+            store.delete_prefix("job/")
+
+    monkeypatch.setattr(warm, "_write_all", write_and_lose)
+    losses = 2
+    store.write("job/1/a", [b"whole"])
+    assert content(store, Range("job/1/a", 0, 5)) == [b"whole"]
+    assert len(writes) == 3
+    losses = 100
+    with pytest.raises(TierUnavailable, match="deleted as often as it is written"):
+        store.write("job/1/b", [b"never"])
 
 
 def _opener(store: BlockStore) -> Callable[[], BlockStore]:

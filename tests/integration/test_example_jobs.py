@@ -114,7 +114,7 @@ def test_each_row_is_written_once_over_a_kill_in_mid_batch(job: Job) -> None:
 
 
 @pytest.mark.skipif(OTHER is not None, reason="the runtime and the tiers' packages are in the tests' own environment")
-@pytest.mark.parametrize("job", ["traffic_windows", "industrial_join"], indirect=True)
+@pytest.mark.parametrize("job", ["healthcare_alerts", "industrial_join"], indirect=True)
 def test_each_row_is_written_once_through_the_tiers_as_well(job: Job) -> None:
     warm = job.folder / "warm"
     warm.mkdir()
@@ -167,9 +167,21 @@ def check_traffic(job: Job) -> None:
 
 
 def check_healthcare(job: Job) -> None:
+    """The minutes that all batches add up to count each reading and each alert of a patient once."""
     rows = results(job.rows)
     assert all(row["alert"] == (float(str(row["value"])) >= 90) for row in rows)
     assert any(row["alert"] for row in rows)
+    wanted, found = dict[object, tuple[int, int, float]](), dict[object, tuple[int, int, float]]()
+    for row in rows:
+        add(wanted, row["patient"], 1, int(bool(row["alert"])), row["value"])
+    for minute in results(job.folder / "sink" / "minutes"):
+        add(found, minute["patient"], int(str(minute["readings"])), int(str(minute["alerts"])), minute["worst"])
+    assert found == wanted
+
+
+def add(sums: dict[object, tuple[int, int, float]], patient: object, readings: int, alerts: int, value: object) -> None:
+    before = sums.get(patient, (0, 0, 0.0))
+    sums[patient] = before[0] + readings, before[1] + alerts, max(before[2], float(str(value)))
 
 
 def check_industrial(job: Job) -> None:

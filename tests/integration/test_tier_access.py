@@ -122,6 +122,20 @@ async def test_that_the_operator_cannot_reach_a_server_says_nothing_about_the_po
     assert await look(secrets, job(hot=REDIS), "iot") == (), "an operator that may not read secrets"
 
 
+async def test_a_client_that_raises_what_nobody_expects_ends_neither_look_nor_deletion(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> BlockStore:
+        raise RuntimeError(f"cannot parse {PASSWORD}")
+
+    monkeypatch.setattr(tier_access, "open_store", fail)
+    assert await look(secrets, job(hot=REDIS), "iot") == ()
+    left = await delete_blocks(secrets, job(hot=REDIS), "iot", "uid-1")
+    assert left == (TierTrouble("Hot", "TierUnavailable", "the client of the tier raised RuntimeError"),)
+    assert "RuntimeError" in caplog.text
+    assert PASSWORD not in caplog.text
+
+
 async def test_the_operators_own_identity_is_not_used_for_a_job(
     secrets: Secrets, cold: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkiot_driver.shuffle.blocks import CODECS, Block, decode, encode
+from sparkiot_driver.shuffle.lost import LostBlocks, found_in
+from sparkiot_driver.shuffle.tasks import _decoded
 
 SCHEMA = pa.schema(
     [
@@ -100,3 +102,19 @@ def test_a_block_is_hardly_larger_than_its_rows() -> None:
     table = pa.table({"device": texts, "partition": pa.array([number % 3 for number in range(5_000)], pa.int32())})
     block = encode(table.to_batches(), 3, "None")
     assert block.raw_bytes < block.data.size < block.raw_bytes + 3_000
+
+
+@pytest.mark.parametrize("compression", ["None", "LZ4", "ZSTD"])
+@pytest.mark.parametrize("damage", ["zeros", "cut"])
+def test_a_damaged_segment_is_a_lost_block(compression: str, damage: str) -> None:
+    numbers = pa.array([row % 4 for row in range(1_000)], pa.int32())
+    rows = pa.RecordBatch.from_arrays([pa.array(range(1_000)), numbers], names=["id", "partition"])
+    block = encode([rows], 4, compression)
+    whole = bytes(memoryview(block.data))[block.ends[0] : block.ends[1]]
+    assert sum(found.num_rows for found in _decoded("Warm", [whole], block.schema)) == 250
+    segment = bytes(len(whole)) if damage == "zeros" else whole[: len(whole) // 2]
+    with pytest.raises(LostBlocks) as caught:
+        list(_decoded("Warm", [segment], block.schema))
+    lost = found_in(caught.value)
+    assert lost is not None
+    assert lost[:2] == ("Warm", "BlockDamaged")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from sparkiot_driver.shuffle.requirements import MissingPackage, require
 from sparkiot_driver.shuffle.runtime import unusable
 from sparkiot_driver.shuffle.ship import pack
 from sparkiot_driver.shuffle.stores import NoTierWorks, Stores, open_stores
-from sparkiot_tiers.errors import TierError, TierFull, TierUnavailable
-from sparkiot_tiers.store import BlockInfo, Buffer, Range
+from sparkiot_tiers.errors import BlockMissing, TierError, TierFull, TierNotShared, TierUnavailable
+from sparkiot_tiers.store import BlockInfo, Buffer, Range, every
 
 
 class Memory:
@@ -45,16 +45,21 @@ class Memory:
         self.blocks[key] = b"".join(data)
 
     def read(self, requests: Sequence[Range]) -> list[Buffer]:
-        raise NotImplementedError
+        found: list[Buffer] = []
+        for key, offset, length in requests:
+            if key not in self.blocks:
+                raise BlockMissing(self.tier, key, f"{key} is gone")
+            found.append(self.blocks[key][offset : offset + length])
+        return found
 
     def delete(self, keys: Iterable[str]) -> None:
-        self._works()
+        if not isinstance(self.broken, TierFull):
+            self._works()
         for key in keys:
             del self.blocks[key]
 
-    def delete_prefix(self, prefix: str) -> int:
-        self._works()
-        found = [key for key in self.blocks if key.startswith(prefix)]
+    def delete_prefix(self, prefix: str, which: Callable[[str], bool] = every) -> int:
+        found = [key for key in self.blocks if key.startswith(prefix) and which(key)]
         self.delete(found)
         return len(found)
 
@@ -81,6 +86,9 @@ class Bench:
         self.clock = Clock()
         self.hot, self.warm, self.cold = Memory("Hot"), Memory("Warm"), Memory("Cold")
         self.stores = Stores({"Hot": self.hot, "Warm": self.warm, "Cold": self.cold}, self.clock)
+
+    def cleaner(self, job: str | None) -> Cleaner:
+        return Cleaner(self.stores, job, "r1", application="spark-1", clock=self.clock)
 
 
 def test_the_wanted_tier_comes_first_and_others_stand_in_for_it() -> None:
@@ -156,7 +164,7 @@ def test_blocks_go_with_their_batch_and_those_of_dead_runs_at_the_start() -> Non
     bench = Bench()
     bench.hot.blocks = {"iot/u1/r0/b1/x0/m0": b"", "iot/u2/r0/b1/x0/m0": b"", "iot/u1/r1/b1/x0/m0": b""}
     bench.warm.blocks = {"iot/u1/r1/b1/x0/m1": b"", "iot/u1/r1/b12/x0/m0": b""}
-    cleaner = Cleaner(bench.stores, "iot/u1", "r1", bench.clock)
+    cleaner = bench.cleaner("iot/u1")
     cleaner.wait()
     assert set(bench.hot.blocks) == {"iot/u2/r0/b1/x0/m0", "iot/u1/r1/b1/x0/m0"}
     cleaner.committed(1, {"Hot", "Warm"}, oldest=2)
@@ -169,7 +177,7 @@ def test_blocks_go_with_their_batch_and_those_of_dead_runs_at_the_start() -> Non
 
 def test_what_a_late_task_or_a_dead_tier_left_goes_with_the_next_sweep() -> None:
     bench = Bench()
-    cleaner = Cleaner(bench.stores, "iot/u1", "r1", bench.clock)
+    cleaner = bench.cleaner("iot/u1")
     bench.warm.blocks = {"iot/u1/r1/b1/x0/m0-a9-0": b"", "iot/u1/r1/b3/x0/m0": b"", "iot/u1/r1/b4/x0/m0": b""}
     bench.warm.broken = TierUnavailable("Warm", "away")
     cleaner.committed(3, {"Warm"}, oldest=4)
@@ -182,10 +190,79 @@ def test_what_a_late_task_or_a_dead_tier_left_goes_with_the_next_sweep() -> None
     assert set(bench.warm.blocks) == {"iot/u1/r1/b4/x0/m0"}
 
 
+def test_spark_s_own_blocks_stay_while_it_runs_and_go_with_the_run_after_it() -> None:
+    bench = Bench()
+    own = "iot/u1/fallback/spark-1/0/77/shuffle_0_1_0.data"
+    bench.warm.blocks = {own: b"", own.replace("spark-1", "spark-10"): b"", own.replace("spark-1", "spark-0"): b""}
+    cleaner = bench.cleaner("iot/u1")
+    cleaner.wait()
+    assert set(bench.warm.blocks) == {own}
+    cleaner.close()
+    assert set(bench.warm.blocks) == {own}, "Spark still runs, and deletes it as it stops"
+
+
+def test_blocks_of_a_batch_go_from_a_tier_that_is_full_too() -> None:
+    bench = Bench()
+    cleaner = bench.cleaner("iot/u1")
+    bench.hot.blocks = {"iot/u1/r1/b1/x0/m0": b""}
+    bench.hot.broken = TierFull("Hot", "no room")
+    bench.stores.failed(bench.hot.broken)
+    cleaner.committed(1, {"Hot"}, oldest=2)
+    cleaner.wait()
+    assert not bench.hot.blocks, "or it would never have room again"
+
+
+def test_a_tier_that_recovers_while_nobody_wants_it_is_no_longer_called_failing() -> None:
+    bench = Bench()
+    cleaner = bench.cleaner("iot/u1")
+    bench.hot.broken = TierUnavailable("Hot", "gone")
+    bench.stores.failed(bench.hot.broken)
+    cleaner.committed(1, {"Warm"}, oldest=2)
+    cleaner.wait()
+    assert bench.hot.checks == 0, "it is not asked before its time"
+    bench.clock.now += 5
+    cleaner.committed(2, {"Warm"}, oldest=3)
+    cleaner.wait()
+    assert (bench.hot.checks, bench.stores.failures[0].failures) == (1, 2)
+    bench.hot.broken = None
+    bench.clock.now += 10
+    cleaner.committed(3, {"Warm"}, oldest=4)
+    cleaner.wait()
+    assert bench.stores.failures == ()
+
+
+def test_a_folder_without_the_drivers_mark_takes_no_block() -> None:
+    driver, executor, elsewhere = Bench(), Bench(), Bench()
+    driver.stores.set_mark("iot/u1/r1/driver")
+    executor.warm.blocks = driver.warm.blocks  # the same folder; the third bench's is another
+    order = ["Warm", "Cold"]
+    assert executor.stores.write(order, "a", [b"1"], "iot/u1/r1/driver") == ("Warm", [])
+    tier, failures = elsewhere.stores.write(order, "b", [b"2"], "iot/u1/r1/driver")
+    assert (tier, [failure.reason for failure in failures]) == ("Cold", ["TierNotShared"])
+    assert "on several nodes" in failures[0].message
+    assert "b" not in elsewhere.warm.blocks
+    assert elsewhere.stores.write(["Warm"], "c", [b"3"]) == ("Warm", []), "the driver could set no mark: who knows"
+
+
+def test_a_folder_that_is_not_shared_is_tried_again_by_tasks_as_the_driver_cannot_tell() -> None:
+    bench = Bench()
+    bench.stores.failed(TierNotShared("Warm", "not the driver's"))
+    assert bench.stores.order("Warm")[0] == "Cold"
+    assert bench.stores.reachable == ("Hot", "Warm", "Cold"), "what is in the driver's own folder can be deleted"
+    bench.clock.now += 5
+    bench.stores.recheck()
+    assert bench.stores.order("Warm")[0] == "Warm"
+    assert bench.warm.checks == 0
+    bench.stores.failed(TierNotShared("Warm", "still not"))
+    assert bench.stores.failures[0].failures == 2, "so that the back-off grows"
+    bench.stores.worked("Warm")
+    assert bench.stores.failures == ()
+
+
 def test_a_program_without_a_name_never_touches_what_others_keep() -> None:
     bench = Bench()
     bench.warm.blocks = {"nameless/r0/b1/x0/m0": b"", "iot/u1/r0/b1/x0/m0": b""}
-    cleaner = Cleaner(bench.stores, None, "r1", bench.clock)
+    cleaner = bench.cleaner(None)
     cleaner.wait()
     cleaner.close()
     assert len(bench.warm.blocks) == 2
@@ -210,7 +287,12 @@ def test_what_is_not_configured_says_how(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text('{"namespace": "iot", "uid": "u1"}')
     with pytest.raises(settings.ShuffleNotConfigured, match=r"spec\.shuffle\.tiers"):
         settings.load({"SPARKIOT_CONFIG": str(tmp_path)})
-    for document, told in (("{}", "list of tiers"), ('{"tiers": [{}], "teir": "Hot"}', "unknown fields teir")):
+    for document, told in (
+        ("{}", "list of tiers"),
+        ('{"tiers": [{}], "teir": "Hot"}', "unknown fields teir"),
+        ('{"tiers": [{}], "tier": "hot"}', "tier is 'hot'; it must be one of Hot, Warm"),
+        ('{"tiers": [{}], "tier": "Hot", "compression": "GZIP"}', "compression is 'GZIP'"),
+    ):
         with pytest.raises(ValueError, match=f"SPARKIOT_SHUFFLE: .*{told}"):
             settings.load({settings.VARIABLE: document})
 

@@ -226,6 +226,9 @@ def test_other_sizes_are_refused(text: str) -> None:
         parse_spark_size(text)
 
 
+BLOCKS = "iot/u1/"
+
+
 def test_tiers_become_local_directories() -> None:
     spec = live_spec(shuffle={"tiers": {"warm": {"volume": {"hostPath": "/mnt/nvme"}}}})
     volumes = "spark.kubernetes.executor.volumes.hostPath."
@@ -233,28 +236,86 @@ def test_tiers_become_local_directories() -> None:
         {f"{volumes}{name}.mount.path": "/mnt/nvme", f"{volumes}{name}.options.path": "/mnt/nvme"}
         for name in ("spark-local-dir-1", "sparkiot-warm")
     )
-    assert tier_properties(spec) == {
+    assert tier_properties(spec, BLOCKS) == {
         Tier.HOT: {"spark.kubernetes.local.dirs.tmpfs": "true", **beside},
         Tier.WARM: local,
         Tier.COLD: beside,
         Tier.ARCHIVE: beside,
     }
-    assert tier_properties(live_spec())[Tier.WARM] == {}
+    assert tier_properties(live_spec(), BLOCKS)[Tier.WARM] == {}
+
+
+FALLBACK = "spark.storage.decommission.fallbackStorage."
+FOLDER = {"volume": {"mountPath": "/blocks/", "shared": True}}
+BUCKET = {
+    "s3": {
+        "bucket": "shuffle",
+        "prefix": "jobs/",
+        "endpoint": "http://s3:8333",
+        "region": "eu-1",
+        "hadoopAws": True,
+        "credentialsFrom": {
+            "accessKeyId": {"secretKeyRef": {"name": "s3", "key": "id"}},
+            "secretAccessKey": {"secretKeyRef": {"name": "s3", "key": "key"}},
+        },
+    }
+}
+
+
+def test_a_shared_folder_takes_the_blocks_of_the_last_executor() -> None:
+    spec = live_spec(shuffle={"tiers": {"warm": FOLDER}})
+    fallback = {f"{FALLBACK}path": "file:///blocks/iot/u1/fallback/", f"{FALLBACK}cleanUp": "true"}
+    assert tier_properties(spec, BLOCKS) == {
+        Tier.HOT: {"spark.kubernetes.local.dirs.tmpfs": "true", **fallback},
+        Tier.WARM: fallback,
+        Tier.COLD: fallback,
+        Tier.ARCHIVE: fallback,
+    }
+
+
+def test_a_bucket_takes_them_where_the_image_has_hadoop_aws_and_credentials_stay_in_the_environment() -> None:
+    found = tier_properties(live_spec(shuffle={"tiers": {"cold": BUCKET}}), BLOCKS)
+    own = "spark.hadoop.fs.s3a.bucket.shuffle."
+    assert found[Tier.COLD] == {
+        f"{FALLBACK}path": "s3a://shuffle/jobs/iot/u1/fallback/",
+        f"{FALLBACK}cleanUp": "true",
+        f"{own}endpoint": "http://s3:8333",
+        f"{own}path.style.access": "true",
+        f"{own}endpoint.region": "eu-1",
+        f"{own}access.key": "${env.SPARKIOT_TIER_COLD_ACCESS_KEY_ID}",
+        f"{own}secret.key": "${env.SPARKIOT_TIER_COLD_SECRET_ACCESS_KEY}",
+    }
+    assert found[Tier.WARM] == found[Tier.COLD], "the only place that there is"
+
+
+def test_fast_tiers_prefer_the_folder_and_others_the_bucket() -> None:
+    found = tier_properties(live_spec(shuffle={"tiers": {"warm": FOLDER, "cold": BUCKET}}), BLOCKS)
+    places = {tier.value: properties[f"{FALLBACK}path"].partition(":")[0] for tier, properties in found.items()}
+    assert places == {"Hot": "file", "Warm": "file", "Cold": "s3a", "Archive": "s3a"}
+
+
+@pytest.mark.parametrize("stated", ["", "s3a://mine/"])
+def test_no_fallback_storage_is_set_unasked_or_against_the_users_word(stated: str) -> None:
+    """A block in it that cannot be read fails the job, and a bucket that cannot be opened keeps blocks from peers."""
+    shared = {"warm": FOLDER, "cold": BUCKET} if stated else {"warm": {"volume": {"mountPath": "/blocks"}}}
+    spec = live_spec(sparkConf={f"{FALLBACK}path": stated} if stated else {}, shuffle={"tiers": shared})
+    for properties in tier_properties(spec, BLOCKS).values():
+        assert not any(key.startswith((FALLBACK, "spark.hadoop")) for key in properties)
 
 
 def test_a_folder_that_the_templates_mount_is_not_mounted_again() -> None:
     spec = live_spec(shuffle={"tiers": {"warm": {"volume": {"mountPath": "/blocks"}}}})
-    assert tier_properties(spec) == tier_properties(live_spec())
+    assert tier_properties(spec, BLOCKS) == tier_properties(live_spec(), BLOCKS)
 
 
 def test_local_directories_of_the_users_own_stay_alone() -> None:
     volume = "spark.kubernetes.executor.volumes.hostPath.spark-local-dir-1.mount.path"
-    assert not any(tier_properties(live_spec(sparkConf={volume: "/ssd"})).values())
+    assert not any(tier_properties(live_spec(sparkConf={volume: "/ssd"}), BLOCKS).values())
     warm = {"tiers": {"warm": {"volume": {"hostPath": "/mnt/nvme"}}}}
-    found = tier_properties(live_spec(sparkConf={volume: "/ssd"}, shuffle=warm))
+    found = tier_properties(live_spec(sparkConf={volume: "/ssd"}, shuffle=warm), BLOCKS)
     beside = "spark.kubernetes.executor.volumes.hostPath.sparkiot-warm.mount.path"
     assert all(properties[beside] == "/mnt/nvme" for properties in found.values()), "the tiered shuffle needs it"
-    assert not any(tier_properties(live_spec(sparkConf={volume: "/mnt/nvme/"}, shuffle=warm)).values())
+    assert not any(tier_properties(live_spec(sparkConf={volume: "/mnt/nvme/"}, shuffle=warm), BLOCKS).values())
 
 
 def test_every_compression_states_all_it_needs() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from sparkiot_tiers.config import (
     parse,
     render,
 )
-from sparkiot_tiers.errors import TierDenied
+from sparkiot_tiers.errors import TierDenied, TierError, TierMisconfigured
 from sparkiot_tiers.hot import HotStore
 from sparkiot_tiers.names import Piece, block_of, first_name, later_name, pattern, pieces
 from sparkiot_tiers.store import Range
@@ -149,3 +150,26 @@ def test_a_range_of_a_large_block_lies_in_several_parts() -> None:
 def test_names_lead_back_to_their_block() -> None:
     assert [block_of(later_name(first_name("a/b"), part)) for part in (0, 1, 12)] == ["a/b"] * 3
     assert pattern("a*[/") == "sparkiot:{a\\*\\[/*"
+
+
+@pytest.mark.parametrize("endpoint", ["http://bad host:1", "http://:::", "http://[::1", "http://x:99999999"])
+def test_an_endpoint_that_is_no_url_is_a_fault_of_the_tier(endpoint: str) -> None:
+    """The resource's pattern lets some of them through, and boto3's error for them is none of its own kind."""
+    store = ColdStore(Bucket("shuffle", endpoint=endpoint), Credentials("id", "key"))
+    with pytest.raises(TierError, match="shuffle"):
+        store.check()
+
+
+def test_an_option_that_redis_does_not_know_is_a_fault_of_the_tier() -> None:
+    with pytest.raises(TierMisconfigured, match="options that redis-py knows"):
+        HotStore("redis://127.0.0.1:1/0?colour=red").check()
+
+
+@pytest.mark.parametrize("password", ["p/ss", "12/ss", "pa#ss", "12#ss", "pa?ss", "12?ss"])
+def test_no_part_of_a_password_is_shown_that_breaks_its_url(password: str) -> None:
+    """Where it is not written as %XX, a part of it looks like the port or the path."""
+    with pytest.raises(TierMisconfigured) as caught:
+        HotStore(f"redis://:{password}@redis.invalid:6379/0", timeout_seconds=0.1).check()
+    told = "".join(traceback.format_exception(caught.value))
+    assert "a URL that cannot be read" in told
+    assert not any(part in told.replace("password", "") for part in ("ss@", "'p", "'12", ":12"))

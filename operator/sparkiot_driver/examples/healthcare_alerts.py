@@ -2,21 +2,31 @@
 
 A plain PySpark job in one file, for spark-submit or a SparkIoTJob. It reads JSON lines (id, time, device, value) from
 a landing folder, or Spark's rate source. A monitor sends a reading again until it is acknowledged, so copies are
-dropped with state per patient. Two queries:
+dropped with state per patient. Two queries, three results:
 
-    SINK/rows       every reading once, with `alert` = it reached the threshold
-    SINK/episodes   stretches of alerts of one patient, closed by a quiet gap: when, how many, how bad (session windows)
+    SINK/rows/batch=N      every reading once, with `alert` = it reached the threshold
+    SINK/minutes/batch=N   readings, alerts and worst value per patient and minute: what batch N adds, for the reader to
+                           merge
+    SINK/episodes          stretches of alerts of one patient, closed by a quiet gap: when, how many, how bad (session
+                           windows)
 
-Exactly once, also over `kill -9` in mid-batch: Spark's file sink lists the files of a batch in `_spark_metadata` in
-one atomic step. Files that a killed batch left are in no list, and a batch that is listed is not written again. A
-reader must follow that list (Spark does), and a sink is kept with its checkpoint: a new one counts batches from 0,
-and they would be taken for written. State goes back to the version of the last completed batch. A reading that
-arrives later than `--late` after newer ones is dropped by Spark: no alert is raised for it, and it is in neither
-result.
+Exactly once, also over `kill -9` in mid-batch. Rows and minutes: the checkpoint fixes which rows batch N holds before
+it runs, each batch overwrites folders of its own, and a batch that was not completed runs again under the same number;
+a reader takes only folders with `_SUCCESS`. Episodes: Spark's file sink lists the files of a batch in
+`_spark_metadata` in one atomic step; files that a killed batch left are in no list, a batch that is listed is not
+written again, and a reader must follow that list (Spark does). A sink is kept with its checkpoint: a new one counts
+batches from 0, and they would be taken for written. State goes back to the version of the last completed batch. A
+reading that arrives later than `--late` after newer ones is dropped by Spark: no alert is raised for it, and it is in
+no result.
+
+Where the job has shuffle tiers, the minutes are added up through them. What drops copies and what closes episodes keeps
+Spark's own shuffle, as these are stateful operators of Spark's.
 """
 
 import argparse
 import os
+import sys
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession, functions
 
@@ -50,6 +60,18 @@ def telemetry(spark: SparkSession, options: argparse.Namespace) -> DataFrame:
     return reader.json(options.landing)
 
 
+def shuffle_tiers() -> Any:
+    """The tiered shuffle where the job has tiers and the image its packages; else None, and Spark's own serves."""
+    try:
+        from sparkiot_driver import shuffle
+    except ImportError:
+        return None  # a plain spark-submit
+    reason = shuffle.unusable()
+    if reason:
+        sys.stderr.write(f"this job shuffles by Spark's own means: {reason}\n")
+    return None if reason else shuffle
+
+
 def main() -> None:
     options = arguments()
     spark = SparkSession.builder.appName("healthcare-alerts").getOrCreate()
@@ -65,9 +87,29 @@ def main() -> None:
     episodes = readings.groupBy("patient", functions.session_window("time", gap)).agg(
         functions.approx_count_distinct("id").alias("alerts"), functions.max("value").alias("worst")
     )
-    for name, result in (("rows", rows), ("episodes", episodes)):
-        query = result.writeStream.queryName(name).format("json").trigger(processingTime=options.trigger)
-        query.option("path", f"{options.sink}/{name}")
+    tiers = shuffle_tiers()
+
+    def write_batch(batch: DataFrame, number: int) -> None:
+        seen = batch.persist()  # so that copies are looked for once
+        try:
+            seen.write.mode("overwrite").json(f"{options.sink}/rows/batch={number}")
+            keys = [functions.window("time", "1 minute"), "patient"]
+            figures = [
+                functions.count("*").alias("readings"),
+                functions.count_if("alert").alias("alerts"),
+                functions.max("value").alias("worst"),
+            ]
+            minutes = tiers.aggregate(seen, keys, figures) if tiers else seen.groupBy(*keys).agg(*figures)
+            minutes.write.mode("overwrite").json(f"{options.sink}/minutes/batch={number}")
+        finally:
+            seen.unpersist()
+
+    queries = {
+        "rows": rows.writeStream.foreachBatch(tiers.tiered(write_batch) if tiers else write_batch),
+        "episodes": episodes.writeStream.format("json").option("path", f"{options.sink}/episodes"),
+    }
+    for name, query in queries.items():
+        query.queryName(name).trigger(processingTime=options.trigger)
         query.option("checkpointLocation", f"{options.checkpoint}/{name}").start()
     spark.streams.awaitAnyTermination()
 

@@ -12,10 +12,10 @@ from typing import Any, Callable, Iterator
 
 from sparkiot_driver.shuffle.figures import Figures
 from sparkiot_driver.shuffle.link import LINK
-from sparkiot_driver.shuffle.lost import Lost, found_in
+from sparkiot_driver.shuffle.lost import Lost, LostBlocks, found_in
 from sparkiot_driver.shuffle.reads import taken
 from sparkiot_driver.shuffle.runtime import Runtime, runtime_of
-from sparkiot_driver.shuffle.stores import ReportedError
+from sparkiot_driver.shuffle.stores import NOT_SHARED, ReportedError
 
 log = logging.getLogger("sparkiot_driver.shuffle")
 
@@ -48,7 +48,11 @@ class Batch:
         return prefix
 
     def wrote(self, rows: list[Any]) -> None:
-        """Take in the statuses of an exchange's blocks."""
+        """Take in the statuses of an exchange's blocks.
+
+        Raises LostBlocks when some are in a folder that not all tasks see.
+        """
+        unshared: Lost | None = None
         for row in rows:
             self._tiers.add(row.tier)
             self.figures.wrote(
@@ -58,8 +62,11 @@ class Batch:
                 stored_bytes=row.stored_bytes,
                 seconds=row.seconds,
             )
-            for failure in json.loads(row.failures):
-                self._failed(Lost(*failure))
+            for failure in map(Lost._make, json.loads(row.failures)):
+                unshared = failure if failure.reason == NOT_SHARED else unshared
+                self._failed(failure)
+        if unshared is not None and any(row.tier == unshared.tier for row in rows):
+            raise LostBlocks(unshared)
 
     def keep(self, broadcast: Any) -> Any:
         """A broadcast that shall go with the batch."""
@@ -87,6 +94,9 @@ class Batch:
         for number in self._numbers:
             self.runtime.end(number, self._tiers)
         readings = taken(self.runtime.reads, self._exchanges)
+        if committed:
+            for tier in readings.by_tier.keys() - self._failed_tiers:
+                self.runtime.stores.worked(tier)
         if committed and LINK.report is not None and self._exchanges:
             LINK.report(
                 self.figures.message(

@@ -3,10 +3,10 @@
 # ruff: noqa: ARG002 - the arguments are the protocol's
 from __future__ import annotations
 
-from typing import Any, Iterable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence
 
 from sparkiot_tiers.errors import TierError
-from sparkiot_tiers.store import BlockInfo, Range
+from sparkiot_tiers.store import BlockInfo, Range, every
 
 
 class BrokenStore:
@@ -28,7 +28,7 @@ class BrokenStore:
     def delete(self, keys: Iterable[str]) -> None:
         raise self._error
 
-    def delete_prefix(self, prefix: str) -> int:
+    def delete_prefix(self, prefix: str, which: Callable[[str], bool] = every) -> int:
         raise self._error
 
     def list(self, prefix: str) -> Iterator[BlockInfo]:

@@ -1,7 +1,7 @@
 """Deletes blocks beside the batches: of those that committed, of runs that died, of tasks that came too late.
 
 Names are ``JOB/RUN/b7/...``: RUN is of one SparkContext, so whatever lies under another run of the same job belongs to
-a dead one, as a job has one driver at a time.
+a dead one, as a job has one driver at a time. Spark's own fallback storage is under ``JOB/fallback/APPLICATION/``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Callable, Collection
 
 from sparkiot_driver.shuffle.stores import Stores
 from sparkiot_tiers.errors import TierError
+from sparkiot_tiers.store import FALLBACK
 
 log = logging.getLogger("sparkiot_driver.shuffle")
 
@@ -24,9 +25,13 @@ CLOSE_SECONDS = 10.0
 class Cleaner:
     """One thread; what is asked of it is done in order. clock: seconds that only grow."""
 
-    def __init__(self, stores: Stores, job: str | None, run: str, clock: Callable[[], float]) -> None:
-        """job: without one, other runs cannot be told from other programs, and are let alone."""
+    def __init__(
+        self, stores: Stores, job: str | None, run: str, *, application: str, clock: Callable[[], float]
+    ) -> None:
+        """job: without one, other runs cannot be told from other programs, and are let alone. application: Spark's id
+        of this run, below which its own fallback storage is."""
         self._stores, self._job, self._run, self._clock = stores, job, run, clock
+        self._application = application
         self._asked: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._oldest = 0
         self._swept_at = clock()
@@ -47,6 +52,7 @@ class Cleaner:
         """A batch is over that was written to these tiers. oldest: number of the oldest batch that is not."""
         self._oldest = oldest
         self._asked.put(lambda: self._delete(self.batch(number), tiers))
+        self._asked.put(self._stores.recheck)
         if self._clock() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = self._clock()
             self._asked.put(self._sweep)
@@ -81,26 +87,21 @@ class Cleaner:
     def _sweep(self) -> None:
         """Delete what no batch that runs has written: a tier that does not work now is looked at the next time."""
         prefix = f"{self._job}/" if self._job else self.root
-        for tier in self._working():
+        for tier in self._stores.reachable:
             self._do(partial(self._sweep_tier, tier, prefix))
 
     def _sweep_tier(self, tier: str, prefix: str) -> None:
-        dead = [block.key for block in self._stores.by_tier[tier].list(prefix) if self._is_dead(block.key)]
-        self._stores.by_tier[tier].delete(dead)
-        if dead:
-            log.info("deleted %d blocks of dead runs and late tasks from tier %s", len(dead), tier)
+        gone = self._stores.by_tier[tier].delete_prefix(prefix, self._is_dead)
+        if gone:
+            log.info("deleted %d blocks of dead runs and late tasks from tier %s", gone, tier)
 
     def _is_dead(self, key: str) -> bool:
         if not key.startswith(self.root):
-            return True
+            return not key.startswith(f"{self._job}/{FALLBACK}/{self._application}/")
         number = key[len(self.root) + 1 :].split("/", 1)[0]
         return number.isdigit() and int(number) < self._oldest
 
     def _delete(self, prefix: str, tiers: Collection[str]) -> None:
-        for tier in self._working():
+        for tier in self._stores.reachable:
             if tier in tiers:
                 self._do(partial(self._stores.by_tier[tier].delete_prefix, prefix))
-
-    def _working(self) -> list[str]:
-        down = {failure.tier for failure in self._stores.failures}
-        return [tier for tier in self._stores.by_tier if tier not in down]

@@ -80,7 +80,9 @@ def _through(frame: DataFrame, keys: Sequence[int], partitions: int, *, least_ta
     runtime = batch.runtime
     prefix = batch.new_exchange()
     number = functions.pmod(functions.hash(*(f"c{i}" for i in keys)), functions.lit(partitions))
-    task = MapTask(runtime.settings.tiers, batch.order, batch.wanted.compression, partitions, prefix, BLOCK_BYTES)
+    task = MapTask(
+        runtime.settings.tiers, batch.order, runtime.mark, batch.wanted.compression, partitions, prefix, BLOCK_BYTES
+    )
     statuses = _collected(frame.select("*", number.alias("partition")).mapInArrow(task.run, STATUS_DDL))
     batch.wrote(statuses)
     schema = bytes(statuses[0].schema) if statuses else None
@@ -88,7 +90,7 @@ def _through(frame: DataFrame, keys: Sequence[int], partitions: int, *, least_ta
     spark = frame.sparkSession
     index = batch.keep(spark.sparkContext.broadcast((schema, written)))
     tasks = tasks_for(partitions, least=least_tasks, raw_bytes=sum(row.raw_bytes for row in statuses))
-    reduce = ReduceTask(runtime.settings.tiers, index, runtime.reads, prefix, partitions, tasks)
+    reduce = ReduceTask(runtime.settings.tiers, runtime.mark, index, runtime.reads, prefix, partitions, tasks)
     return spark.range(0, tasks, 1, tasks).mapInArrow(reduce.run, frame.schema), tasks
 
 

@@ -17,6 +17,8 @@ from sparkiot_driver.shuffle.reads import Merged
 from sparkiot_driver.shuffle.requirements import MissingPackage, require
 from sparkiot_driver.shuffle.ship import ship
 from sparkiot_driver.shuffle.stores import open_stores
+from sparkiot_tiers.errors import TierError
+from sparkiot_tiers.store import WARM
 
 
 def unusable() -> str | None:
@@ -40,13 +42,26 @@ class Runtime:
         self.context = context
         ship(context)
         self.reads = context.accumulator({}, Merged())
-        self.cleaner = Cleaner(self.stores, self.settings.job, f"r{secrets.token_hex(6)}", time.monotonic)
+        self.cleaner = Cleaner(
+            self.stores,
+            self.settings.job,
+            f"r{secrets.token_hex(6)}",
+            application=context.applicationId,
+            clock=time.monotonic,
+        )
         self._lock = threading.Lock()
+        self._mark, self._marked = f"{self.cleaner.root}driver", False
         self._begun = 0
         self._open: set[int] = set()
 
+    @property
+    def mark(self) -> str | None:
+        """Key of the block by which tasks tell that their warm folder is the driver's; None while it is not there."""
+        return self._mark if self._marked else None
+
     def begin(self) -> int:
         """A new batch's number in this run."""
+        self._set_mark()
         with self._lock:
             self._begun += 1
             self._open.add(self._begun)
@@ -63,6 +78,18 @@ class Runtime:
         """Delete all that this run has left."""
         self.cleaner.close()
 
+    def _set_mark(self) -> None:
+        """Once; a folder that cannot be written to now is a tier that fails, and is marked when it works."""
+        failing = any(failure.tier == WARM for failure in self.stores.failures)
+        if self._marked or failing or WARM not in self.stores.by_tier:
+            return
+        try:
+            self.stores.set_mark(self._mark)
+        except TierError as error:
+            self.stores.failed(error)
+        else:
+            self._marked = True
+
 
 _runtimes: list[Runtime] = []
 _making = threading.Lock()
@@ -75,8 +102,11 @@ def runtime_of(spark: Any) -> Runtime:
         for runtime in _runtimes:
             if runtime.context is context:
                 return runtime
+        for runtime in [runtime for runtime in _runtimes if runtime.context._jsc is None]:
+            _runtimes.remove(runtime)
+            runtime.close()
         made = Runtime(context)
-        _runtimes[:] = [runtime for runtime in _runtimes if runtime.context._jsc is not None] + [made]
+        _runtimes.append(made)
         if len(_runtimes) == 1:
             atexit.register(close)
             LINK.at_end.append(close)

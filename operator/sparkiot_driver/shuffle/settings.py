@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any, Mapping, NamedTuple
 
 from sparkiot_driver.shuffle.link import Wanted
+from sparkiot_tiers.store import TIERS
 
 VARIABLE = "SPARKIOT_SHUFFLE"
+COMPRESSIONS = ("None", "LZ4", "ZSTD")
 _PART = re.compile(r"[^A-Za-z0-9_=.-]")
 
 
@@ -61,11 +63,15 @@ def parse(document: Any, place: str) -> Settings:
     if unknown := set(document) - known:
         raise ValueError(f"{place}: unknown fields {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}")
     job = document.get("job")
+    wanted = Wanted(
+        tier=str(document.get("tier") or (first.get("tier") if isinstance(first, dict) else None)),
+        compression=str(document.get("compression") or "LZ4"),
+    )
+    for field, value, allowed in (("tier", wanted.tier, TIERS), ("compression", wanted.compression, COMPRESSIONS)):
+        if value not in allowed:
+            raise ValueError(f"{place}: {field} is {value!r}; it must be one of {', '.join(allowed)}")
     return Settings(
         tiers={"tiers": document["tiers"]},
         job="/".join(_PART.sub("-", part) for part in str(job).split("/")) if job else None,
-        wanted=Wanted(
-            tier=str(document.get("tier") or (first.get("tier") if isinstance(first, dict) else None)),
-            compression=str(document.get("compression") or "LZ4"),
-        ),
+        wanted=wanted,
     )

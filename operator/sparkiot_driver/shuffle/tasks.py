@@ -15,7 +15,7 @@ from pyspark import TaskContext
 from sparkiot_driver.shuffle.blocks import Block, decode, encode
 from sparkiot_driver.shuffle.lost import Lost, LostBlocks
 from sparkiot_driver.shuffle.stores import Stores, open_stores
-from sparkiot_tiers.errors import TierError
+from sparkiot_tiers.errors import BlockDamaged, BlockMissing, TierError
 from sparkiot_tiers.store import Range
 
 READ_BYTES = 16 << 20
@@ -44,12 +44,13 @@ STATUS_DDL = (
 class MapTask(NamedTuple):
     """What all map tasks of an exchange are told.
 
-    order: the tiers to try. prefix: of the keys of its blocks. block_bytes: raw bytes of rows after which a task writes
-    a block; it holds some three times as much in memory.
+    order: the tiers to try. mark: a key, as of ``Stores.must_be_shared``. prefix: of the keys of its blocks.
+    block_bytes: raw bytes of rows after which a task writes a block; it holds some three times as much in memory.
     """
 
     tiers: dict[str, Any]
     order: list[str]
+    mark: str | None
     compression: str
     partitions: int
     prefix: str
@@ -75,7 +76,7 @@ class MapTask(NamedTuple):
     def _write(self, stores: Stores, key: str, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         block: Block = encode(batches, self.partitions, self.compression)
         begun = time.perf_counter()
-        tier, failures = stores.write(self.order, key, [memoryview(block.data)])
+        tier, failures = stores.write(self.order, key, [memoryview(block.data)], self.mark)
         seconds = time.perf_counter() - begun
         status = {
             "tier": tier,
@@ -102,12 +103,13 @@ class Written(NamedTuple):
 class ReduceTask(NamedTuple):
     """What all reduce tasks of an exchange are told.
 
-    written: broadcast (schema, blocks), the schema serialised, None without blocks. reads: an accumulator of what was
-    read. exchange: its name in there. partitions: segments of each block. tasks: how many tasks there are, a divisor of
-    that; a task reads those partitions whose number leaves its own when divided by it.
+    mark: as of MapTask. written: broadcast (schema, blocks), the schema serialised, None without blocks. reads: an
+    accumulator of what was read. exchange: its name in there. partitions: segments of each block. tasks: how many tasks
+    there are, a divisor of that; a task reads those partitions whose number leaves its own when divided by it.
     """
 
     tiers: dict[str, Any]
+    mark: str | None
     written: Any
     reads: Any
     exchange: str
@@ -132,14 +134,32 @@ class ReduceTask(NamedTuple):
             try:
                 segments = stores.by_tier[tier].read([Range(*request) for request in requests])
             except TierError as error:
-                raise LostBlocks(Lost(error.tier, error.reason, str(error))) from error
+                raise LostBlocks(self._reason(stores, error)) from None
             seconds, size = figures.get(tier, [0.0, 0])
             figures[tier] = [
                 seconds + time.perf_counter() - begun,
                 size + sum(length for _, _, length in requests),
             ]
-            yield from decode(segments, schema)
+            yield from _decoded(tier, segments, schema)
         self.reads.add({(self.exchange, task): [1, figures]})
+
+    def _reason(self, stores: Stores, error: TierError) -> Lost:
+        """What is said of it: a block may be missing only from here."""
+        try:
+            if isinstance(error, BlockMissing):
+                stores.must_be_shared(error.tier, self.mark)
+        except TierError as found:
+            error = found
+        return Lost(error.tier, error.reason, str(error))
+
+
+def _decoded(tier: str, segments: Sequence[object], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Raises LostBlocks for a segment that is not what was written, as it may be after a node's crash."""
+    try:
+        yield from decode(segments, schema)
+    except (pa.ArrowException, EOFError, OSError) as error:
+        said = f"a block in tier {tier} is not what was written: {error}; see to the tier's disk"
+        raise LostBlocks(Lost(tier, BlockDamaged.__name__, said)) from None
 
 
 def _portions(blocks: Sequence[Written], partitions: range) -> Iterator[tuple[str, list[tuple[str, int, int]]]]:

@@ -58,6 +58,11 @@ class VolumeTier(Model):
         pattern="^/",
         description="Absolute path at which the templates of driver and executors mount a volume already.",
     )
+    shared: bool = Field(
+        False,
+        description="Whether driver and all executors see the same files there, on whatever node they run. Then it "
+        "also takes Spark's own shuffle blocks of the last executor that is decommissioned.",
+    )
 
 
 class WarmTier(Model):
@@ -94,6 +99,14 @@ class S3Tier(Model):
     timeout: Duration = Field("10s", description="How long the server may take to connect, or between two bytes.")
 
 
+class ColdS3Tier(S3Tier):
+    hadoop_aws: bool = Field(
+        False,
+        description="Whether the image has hadoop-aws. Then the bucket also takes Spark's own shuffle blocks of the "
+        "last executor that is decommissioned.",
+    )
+
+
 class ArchiveS3Tier(S3Tier):
     storage_class: Literal["GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"] = Field(
         "GLACIER_IR",
@@ -103,7 +116,7 @@ class ArchiveS3Tier(S3Tier):
 
 
 class ColdTier(Model):
-    s3: S3Tier = Field(description="Bucket of the cold tier.")
+    s3: ColdS3Tier = Field(description="Bucket of the cold tier.")
 
 
 class ArchiveTier(Model):

@@ -11,7 +11,7 @@ from .executor import executor_template
 from .memory import EXECUTOR_OVERHEAD_FACTOR, MIN_EXECUTOR_OVERHEAD_MIB
 from .properties import Capabilities, format_properties, spark_properties
 from .shuffle import compression_properties, tier_properties
-from .tiers import tiers_document
+from .tiers import blocks_prefix, tiers_document
 
 
 def config_files(
@@ -28,7 +28,7 @@ def config_files(
         "plural": PLURAL,
         "port": naming.AGENT_PORT,
         "executorLabels": naming.executor_selector(name),
-        "tiers": {tier.value: found for tier, found in tier_properties(spec).items()},
+        "tiers": {tier.value: found for tier, found in tier_properties(spec, blocks_prefix(namespace, uid)).items()},
         "compressions": {compression.value: found for compression, found in compression_properties().items()},
         "memoryOverheadFactor": EXECUTOR_OVERHEAD_FACTOR,
         "minMemoryOverheadMiB": MIN_EXECUTOR_OVERHEAD_MIB,

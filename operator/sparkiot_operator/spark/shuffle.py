@@ -1,7 +1,7 @@
 """What an allocation's tier and compression mean in Spark's own settings; the driver applies them as it starts Spark.
 
-Cold and Archive have no settings of their own: Spark's fallback storage would take shuffle blocks to S3 on
-decommission, but it needs hadoop-aws, which neither pyspark nor Spark's image brings.
+Cold and Archive have no local directories of their own. Where an executor is decommissioned and no other is there to
+take its shuffle blocks, Spark copies them to its fallback storage, a file system of Hadoop's (``fallback.py``).
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from sparkiot_operator.resource.spec import SparkIoTJobSpec
 from sparkiot_policies.allocation import Compression, Tier
 
+from .fallback import fallback_properties
 from .tiers import host_path
 
 TMPFS_KEY = "spark.kubernetes.local.dirs.tmpfs"
@@ -16,13 +17,22 @@ _LOCAL_DIR = "spark-local-dir-"
 _VOLUMES = "spark.kubernetes.executor.volumes."
 
 
-def tier_properties(spec: SparkIoTJobSpec) -> dict[Tier, dict[str, str]]:
-    """Spark properties by tier. Local directories that the user's properties state stay as they are.
+def tier_properties(spec: SparkIoTJobSpec, blocks: str) -> dict[Tier, dict[str, str]]:
+    """Spark properties by tier; ``blocks`` is what the keys of the job's blocks begin with.
+
+    Local directories and fallback storage that the user's properties state stay as they are.
+    """
+    stated = spec.application.spark_conf if spec.application is not None else {}
+    local = _local_directories(spec, stated)
+    return {tier: local[tier] | fallback_properties(spec, tier, blocks, stated) for tier in Tier}
+
+
+def _local_directories(spec: SparkIoTJobSpec, stated: Mapping[str, str]) -> dict[Tier, dict[str, str]]:
+    """By tier.
 
     The warm tier's folder is in every executor, whatever tier it starts with, as the tiered shuffle changes the tier
     while it runs; under the name that makes Spark put its local directories there, only when it starts with Warm.
     """
-    stated = spec.application.spark_conf if spec.application is not None else {}
     if any(f".{_LOCAL_DIR}" in key for key in stated):
         return dict.fromkeys(Tier, _warm_volume(spec, "sparkiot-warm", stated))
     beside = _warm_volume(spec, "sparkiot-warm", stated)

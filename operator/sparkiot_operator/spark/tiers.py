@@ -73,6 +73,14 @@ def secret_keys(spec: SparkIoTJobSpec) -> dict[str, SecretKey]:
     return found
 
 
+def cold_variables(spec: SparkIoTJobSpec) -> dict[str, str]:
+    """The variables of the cold tier's credentials by what they hold, such as ACCESS_KEY_ID; none for a role."""
+    cold, start = spec.shuffle.tiers.cold, variables(COLD)
+    if cold is None or cold.s3.credentials_from is None:
+        return {}
+    return {env.removeprefix(start): env for env, _ in _sources(COLD, cold.s3.credentials_from)}
+
+
 def driver_environment(spec: SparkIoTJobSpec) -> list[dict[str, Any]]:
     """Variables of the driver's container."""
     return [
