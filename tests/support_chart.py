@@ -49,6 +49,7 @@ EVERYTHING: Json = {
         "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
         "apiServer": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
         "extraEgress": [{"ports": [{"port": 1883}]}],
+        "jobs": {"enabled": False},
     },
 }
 """Every value that is not at its default, on a whole cluster."""
@@ -58,7 +59,7 @@ NAMESPACED: Json = {
     "rbac": {"userRoles": False},
     "policies": {"persistentVolumeClaim": "policies"},
     "audit": {"enabled": True},
-    "networkPolicy": {"drivers": {"enabled": True, "from": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]}},
+    "networkPolicy": {"jobs": {"from": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]}},
 }
 """Two namespaces, and nothing that needs rights on the cluster."""
 MATRIX: dict[str, Json] = {

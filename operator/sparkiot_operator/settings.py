@@ -2,7 +2,7 @@
 
 import enum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     )
     driver_timeout_seconds: float = Field(
         3.0, gt=0, description="Seconds until a call to a driver counts as failed; well below a job's interval."
+    )
+    endpoint_peers: list[dict[str, Any]] = Field(
+        [],
+        description="Who may call the endpoint in a job's driver: NetworkPolicyPeers, in JSON, the operator itself "
+        "among them. With any, each live job gets a network policy that closes its pods to all others.",
     )
     policies_dir: Path | None = Field(
         None,

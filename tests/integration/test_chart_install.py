@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
-from support_access import account_kubeconfig
 from support_helm import CHART, RELEASES, Helm
 from support_install import pod_of, ready
 from support_operator import Kubectl, simulated_job, wait_until
 
 from sparkiot_operator.crd import build_crd
 from sparkiot_sim.devcluster import DevCluster
-from sparkiot_sim.devcluster.identity import ServiceAccount
 from sparkiot_sim.nodeagent import LocalImage
 from sparkiot_sim.nodeagent.cluster import cluster_with_node_in_thread
 
@@ -100,13 +98,14 @@ def test_what_is_installed_without_values_runs_the_job_of_its_notes(tmp_path: Pa
     with cluster_with_node_in_thread(kubeconfig=kubeconfig, images=[image]) as cluster:
         helm, kubectl = Helm("4", tmp_path, kubeconfig), Kubectl(kubeconfig)
         notes = helm(*INSTALL)
-        uid = json.loads(kubectl("-n", "sparkiot", "get", "serviceaccount", "sparkiot", "-o", "json"))["metadata"][
-            "uid"
-        ]
-        account = account_kubeconfig(kubeconfig, ServiceAccount("sparkiot", "sparkiot", uid), tmp_path / "account")
         deployment = json.loads(kubectl("-n", "sparkiot", "get", "deployment", "sparkiot", "-o", "json"))
-        kubectl("apply", "-f", "-", stdin=[pod_of(deployment, name="sparkiot-0", kubeconfig=account)])
+        kubectl("apply", "-f", "-", stdin=[pod_of(deployment, name="sparkiot-0")])
         wait_until(lambda: ready(kubectl, "sparkiot", "sparkiot-0"), what="the operator's pod is ready")
+
+        assert "Succeeded" in Helm("3", tmp_path, kubeconfig)("test", "sparkiot", "-n", "sparkiot")
+        assert kubectl("-n", "sparkiot", "get", "sij,roles", "-o", "name").split() == [
+            "role.rbac.authorization.k8s.io/sparkiot-leader"
+        ]
 
         job = re.search(r"<<EOF\n(.*?)^ *EOF$", notes, re.S | re.M)
         assert job is not None

@@ -21,7 +21,7 @@ from support_helm import CHART, RELEASES, Helm, by_kind, only
 
 from sparkiot_operator.crd import build_crd
 from sparkiot_operator.settings import Settings
-from sparkiot_operator.spark import access, naming
+from sparkiot_operator.spark import access
 
 Json = dict[str, Any]
 GOLDEN = Path(__file__).parent / "golden"
@@ -112,14 +112,24 @@ def test_monitors_are_made_only_where_the_cluster_has_their_api(helm: Helm) -> N
     assert kinds & {"ServiceMonitor", "PodMonitor"} == {"PodMonitor"}
 
 
-def test_the_drivers_network_policy_opens_the_ports_that_drivers_have(rendered: dict[str, list[Json]]) -> None:
-    policy = next(p for p in by_kind(rendered["namespaced"], "NetworkPolicy") if p["metadata"]["namespace"] == "city")
-    opened = [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]]
-    assert opened == [naming.RPC_PORT, naming.BLOCK_MANAGER_PORT, naming.AGENT_PORT]
-    selected = policy["spec"]["podSelector"]["matchLabels"]
-    assert selected.items() <= naming.labels("job", naming.DRIVER).items()
-    (peer,) = policy["spec"]["ingress"][0]["from"]
-    assert peer["podSelector"]["matchLabels"].items() <= naming.labels("job", naming.EXECUTOR).items()
+def test_the_operator_is_told_who_may_call_drivers_and_is_among_them(rendered: dict[str, list[Json]]) -> None:
+    deployment = only(rendered["namespaced"], "Deployment")
+    own, other = json.loads(environment(deployment)["SPARKIOT_ENDPOINT_PEERS"])
+    assert own["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": deployment["metadata"]["namespace"]
+    }
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert own["podSelector"]["matchLabels"].items() <= labels.items()
+    assert other == {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+    assert "SPARKIOT_ENDPOINT_PEERS" in environment(only(rendered["default"], "Deployment"))
+
+
+def test_policies_for_jobs_are_a_right_only_where_they_are_made(rendered: dict[str, list[Json]]) -> None:
+    made = Right("networking.k8s.io", "networkpolicies", "create")
+    for name, wanted in (("default", True), ("everything", False)):
+        (role,) = (r for r in by_kind(rendered[name], "ClusterRole") if r["metadata"]["name"].endswith("-operator"))
+        assert (made in Right.of(role["rules"])) is wanted
+        assert ("SPARKIOT_ENDPOINT_PEERS" in environment(only(rendered[name], "Deployment"))) is wanted
 
 
 def test_the_settings_that_are_rendered_are_accepted_by_the_operator(
@@ -137,6 +147,12 @@ def test_the_settings_that_are_rendered_are_accepted_by_the_operator(
     assert settings.runtime_image == "registry.example/runtime:1"
     (container,) = only(rendered["namespaced"], "Deployment")["spec"]["template"]["spec"]["containers"]
     assert {"name": "SPARKIOT_NAMESPACES", "value": '["city","health"]'} in container["env"]
+
+
+def environment(deployment: Json) -> dict[str, str]:
+    """The literal variables of the operator's container."""
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {item["name"]: item["value"] for item in container["env"] if "value" in item}
 
 
 def closed_objects(schema: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
@@ -176,6 +192,7 @@ def test_every_setting_can_be_stated_in_one_place() -> None:
     decided = {
         *("namespaces", "all_namespaces", "kubeconfig", "default_backend", "runtime_image"),
         *("runtime_image_pull_policy", "policies_dir", "policy_digests", "health_host", "health_port"),
+        "endpoint_peers",
         *("leader_elect", "leader_lease_name", "leader_lease_namespace", "leader_lease_seconds"),
         *("leader_deadline_seconds", "leader_retry_seconds"),
         *("audit_dir", "audit_max_mebibytes", "audit_files", "log_level", "log_format"),
@@ -196,7 +213,6 @@ def camel_case(name: str) -> str:
         ({"image": {"digest": "latest"}}, "digest"),
         ({"operator": {"defaultBackend": "spark"}}, "defaultBackend"),
         ({"policies": {"configMap": "a", "persistentVolumeClaim": "b"}}, "exclude each other"),
-        ({"networkPolicy": {"drivers": {"enabled": True}}}, "needs watchNamespaces"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name must be set"),
     ],
 )

@@ -1,6 +1,7 @@
 """``sparkiot operator``: every setting is a flag; a flag wins over its environment variable."""
 
-from typing import Any
+import json
+from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -23,6 +24,8 @@ def operator(**flags: Any) -> None:
     try:
         if "policy_digests" in given:
             given["policy_digests"] = _pairs(given["policy_digests"])
+        if "endpoint_peers" in given:
+            given["endpoint_peers"] = [_peer(text) for text in given["endpoint_peers"]]
         run(Settings(**given))
     except ValidationError as error:
         _fail(f"settings: {problems(error)}", USAGE_ERROR)
@@ -39,7 +42,14 @@ def _pairs(given: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _fail(message: str, code: int) -> None:
+def _peer(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        _fail(f"--endpoint-peer {text}: not JSON: {error}", USAGE_ERROR)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     typer.echo(f"sparkiot operator: {message}", err=True)
     raise typer.Exit(code)
 

@@ -25,6 +25,10 @@
   value: {{ default (include "sparkiot.image" .) .Values.operator.runtimeImage | quote }}
 - name: SPARKIOT_RUNTIME_IMAGE_PULL_POLICY
   value: {{ .Values.image.pullPolicy }}
+{{- if .Values.networkPolicy.jobs.enabled }}
+- name: SPARKIOT_ENDPOINT_PEERS
+  value: {{ include "sparkiot.endpointPeers" . | fromYamlArray | toJson | quote }}
+{{- end }}
 - name: SPARKIOT_HEALTH_HOST
   value: 0.0.0.0
 - name: SPARKIOT_HEALTH_PORT
@@ -54,6 +58,17 @@
   value: {{ $value | quote }}
 {{- end }}
 {{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Who may call the endpoint in a job's driver. */}}
+{{- define "sparkiot.endpointPeers" -}}
+- namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ .Release.Namespace }}}
+  podSelector:
+    matchLabels: {{- include "sparkiot.selectorLabels" . | nindent 6 }}
+{{- with .Values.networkPolicy.jobs.from }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
