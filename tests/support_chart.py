@@ -22,7 +22,16 @@ EVERYTHING: Json = {
         "logFormat": "text",
         "settings": {"statusIntervalSeconds": 2.5, "watchTimeoutSeconds": 120},
     },
-    "policies": {"digests": {"mine": "sha256:" + "b" * 64}, "configMap": "policies"},
+    "policies": {
+        "digests": {"mine": "sha256:" + "b" * 64, "far": "sha256:" + "c" * 64},
+        "configMap": "policies",
+        "s3": {
+            "sources": {"far": "s3://policies/iot/far.tgz"},
+            "endpoint": "https://s3.example:9000",
+            "region": "eu-central-1",
+            "credentialsSecret": "s3",
+        },
+    },
     "audit": {"enabled": True, "persistentVolumeClaim": "audit", "maxMebibytes": 32, "files": 4},
     "serviceAccount": {"annotations": {"cloud.example/role": "r"}},
     "podLabels": {"team": "iot"},

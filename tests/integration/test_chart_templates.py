@@ -28,8 +28,6 @@ GOLDEN = Path(__file__).parent / "golden"
 OLDEST = "1.28"
 SCHEMA: Json = json.loads((CHART / "values.schema.json").read_text())
 VALUES: Json = yaml.safe_load((CHART / "values.yaml").read_text())
-FREE = {"annotations", "labels", "digests"}
-"""Objects whose keys are the user's."""
 
 
 @pytest.fixture(scope="module", params=RELEASES)
@@ -135,14 +133,15 @@ def test_policies_for_jobs_are_a_right_only_where_they_are_made(rendered: dict[s
 def test_the_settings_that_are_rendered_are_accepted_by_the_operator(
     rendered: dict[str, list[Json]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (container,) = only(rendered["everything"], "Deployment")["spec"]["template"]["spec"]["containers"]
-    for item in container["env"]:
-        monkeypatch.setenv(item["name"], item["value"])
+    for name, value in environment(only(rendered["everything"], "Deployment")).items():
+        monkeypatch.setenv(name, value)
     settings = Settings()
     assert settings.all_namespaces
     assert settings.status_interval_seconds == 2.5
     assert settings.watch_timeout_seconds == 120
-    assert settings.policy_digests == {"mine": "sha256:" + "b" * 64}
+    assert settings.policy_digests == {"mine": "sha256:" + "b" * 64, "far": "sha256:" + "c" * 64}
+    assert settings.policy_sources == {"far": "s3://policies/iot/far.tgz"}
+    assert (settings.policy_s3_endpoint, settings.policy_s3_region) == ("https://s3.example:9000", "eu-central-1")
     assert (settings.health_host, settings.health_port) == ("0.0.0.0", 9090)
     assert settings.runtime_image == "registry.example/runtime:1"
     (container,) = only(rendered["namespaced"], "Deployment")["spec"]["template"]["spec"]["containers"]
@@ -192,7 +191,7 @@ def test_every_setting_can_be_stated_in_one_place() -> None:
     decided = {
         *("namespaces", "all_namespaces", "kubeconfig", "default_backend", "runtime_image"),
         *("runtime_image_pull_policy", "policies_dir", "policy_digests", "health_host", "health_port"),
-        "endpoint_peers",
+        *("endpoint_peers", "policy_sources", "policy_s3_endpoint", "policy_s3_region"),
         *("leader_elect", "leader_lease_name", "leader_lease_namespace", "leader_lease_seconds"),
         *("leader_deadline_seconds", "leader_retry_seconds"),
         *("audit_dir", "audit_max_mebibytes", "audit_files", "log_level", "log_format"),
@@ -213,6 +212,8 @@ def camel_case(name: str) -> str:
         ({"image": {"digest": "latest"}}, "digest"),
         ({"operator": {"defaultBackend": "spark"}}, "defaultBackend"),
         ({"policies": {"configMap": "a", "persistentVolumeClaim": "b"}}, "exclude each other"),
+        ({"policies": {"s3": {"sources": {"far": "s3://bucket/far.tgz"}}}}, "needs policies.digests.far"),
+        ({"policies": {"s3": {"sources": {"far": "bucket/far.tgz"}}}}, "sources"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name must be set"),
     ],
 )

@@ -16,6 +16,7 @@ SINGULAR = {
     "policy_digests": "policy-digest",
     "groups": "group",
     "endpoint_peers": "endpoint-peer",
+    "policy_sources": "policy-source",
 }
 """Flags that may be repeated are named for one value."""
 
