@@ -33,6 +33,7 @@ EVERYTHING: Json = {
         },
     },
     "audit": {"enabled": True, "persistentVolumeClaim": "audit", "maxMebibytes": 32, "files": 4},
+    "redis": {"enabled": True, "existingSecret": "redis", "maxMemory": "2gb"},
     "serviceAccount": {"annotations": {"cloud.example/role": "r"}},
     "podLabels": {"team": "iot"},
     "podAnnotations": {"note": "n"},
@@ -76,6 +77,14 @@ MATRIX: dict[str, Json] = {
     "everything": EVERYTHING,
     "namespaced": NAMESPACED,
     "foreign-account": {"serviceAccount": {"create": False, "name": "given"}, "rbac": {"create": False}},
+    "redis": {"redis": {"enabled": True}, "watchNamespaces": ["city", "sparkiot"]},
     "two-replicas": {"operator": {"replicas": 2}},
-    "openshift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
+    "openshift": {
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "redis": {
+            "enabled": True,
+            "existingSecret": "redis",
+            "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        },
+    },
 }

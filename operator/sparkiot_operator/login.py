@@ -26,10 +26,10 @@ def connection_info() -> kopf.ConnectionInfo:
     """
     found = kube_client.Configuration()
     try:
-        token = Path(os.environ.get(TOKEN_FILE) or SERVICE_ACCOUNT / "token")
-        if token.exists():
-            ca = os.environ.get(CA_FILE) or str(SERVICE_ACCOUNT / "ca.crt")
-            kube_config.incluster_config.InClusterConfigLoader(str(token), ca).load_and_set(found)
+        token_file = Path(os.environ.get(TOKEN_FILE) or SERVICE_ACCOUNT / "token")
+        if token_file.exists():
+            ca_file = os.environ.get(CA_FILE) or str(SERVICE_ACCOUNT / "ca.crt")
+            kube_config.incluster_config.InClusterConfigLoader(str(token_file), ca_file).load_and_set(found)
         else:
             # Read now and not at import, as the client library would: --kubeconfig sets it.
             paths = os.environ.get("KUBECONFIG") or "~/.kube/config"
