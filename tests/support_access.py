@@ -47,7 +47,9 @@ def chart_objects(namespace: str, *, account: str = ACCOUNT) -> list[Json]:
     found = [
         item
         for item in yaml.safe_load_all(RENDERED.read_text())
-        if item["kind"] in ("ServiceAccount", "Role", "RoleBinding") and item["metadata"]["namespace"] != "health"
+        if item["kind"] in ("ServiceAccount", "Role", "RoleBinding")
+        and item["metadata"]["namespace"] != "health"
+        and "helm.sh/hook" not in item["metadata"].get("annotations", {})
     ]
     for item in found:
         name = item["metadata"]["name"].replace(ACCOUNT, account, 1)

@@ -22,8 +22,18 @@ EVERYTHING: Json = {
         "logFormat": "text",
         "settings": {"statusIntervalSeconds": 2.5, "watchTimeoutSeconds": 120},
     },
-    "policies": {"digests": {"mine": "sha256:" + "b" * 64}, "configMap": "policies"},
+    "policies": {
+        "digests": {"mine": "sha256:" + "b" * 64, "far": "sha256:" + "c" * 64},
+        "configMap": "policies",
+        "s3": {
+            "sources": {"far": "s3://policies/iot/far.tgz"},
+            "endpoint": "https://s3.example:9000",
+            "region": "eu-central-1",
+            "credentialsSecret": "s3",
+        },
+    },
     "audit": {"enabled": True, "persistentVolumeClaim": "audit", "maxMebibytes": 32, "files": 4},
+    "redis": {"enabled": True, "existingSecret": "redis", "maxMemory": "2gb"},
     "serviceAccount": {"annotations": {"cloud.example/role": "r"}},
     "podLabels": {"team": "iot"},
     "podAnnotations": {"note": "n"},
@@ -49,6 +59,7 @@ EVERYTHING: Json = {
         "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
         "apiServer": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
         "extraEgress": [{"ports": [{"port": 1883}]}],
+        "jobs": {"enabled": False},
     },
 }
 """Every value that is not at its default, on a whole cluster."""
@@ -58,7 +69,7 @@ NAMESPACED: Json = {
     "rbac": {"userRoles": False},
     "policies": {"persistentVolumeClaim": "policies"},
     "audit": {"enabled": True},
-    "networkPolicy": {"drivers": {"enabled": True, "from": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]}},
+    "networkPolicy": {"jobs": {"from": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]}},
 }
 """Two namespaces, and nothing that needs rights on the cluster."""
 MATRIX: dict[str, Json] = {
@@ -66,6 +77,14 @@ MATRIX: dict[str, Json] = {
     "everything": EVERYTHING,
     "namespaced": NAMESPACED,
     "foreign-account": {"serviceAccount": {"create": False, "name": "given"}, "rbac": {"create": False}},
+    "redis": {"redis": {"enabled": True}, "watchNamespaces": ["city", "sparkiot"]},
     "two-replicas": {"operator": {"replicas": 2}},
-    "openshift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
+    "openshift": {
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "redis": {
+            "enabled": True,
+            "existingSecret": "redis",
+            "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        },
+    },
 }

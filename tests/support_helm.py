@@ -27,7 +27,7 @@ class Helm:
 
     def __init__(self, release: str, home: Path, kubeconfig: Path | None = None) -> None:
         self.release = release
-        self._binary = _binary(release)
+        self._binary = helm_binary(release)
         kept = {key: value for key, value in os.environ.items() if not key.startswith("HELM_")}
         self._env = {**kept, "HOME": str(home), "KUBECONFIG": str(kubeconfig or home / "none")}
 
@@ -55,8 +55,8 @@ class Helm:
         return [document for document in yaml.safe_load_all(text) if document]
 
 
-def _binary(release: str) -> Path:
-    """Skips the test where there is none; in CI there must be one."""
+def helm_binary(release: str) -> Path:
+    """The binary of a release. Skips the test where there is none; in CI there must be one."""
     found = BINARIES / release
     if found.exists():
         return found

@@ -1,7 +1,6 @@
 """What a cluster does with an installed chart that the embedded one does not: its Deployment becomes a pod."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from support_operator import Kubectl
@@ -9,11 +8,10 @@ from support_operator import Kubectl
 Json = dict[str, Any]
 
 
-def pod_of(deployment: Json, *, name: str, kubeconfig: Path) -> Json:
+def pod_of(deployment: Json, *, name: str) -> Json:
     """The Deployment's pod, as a local process can be one.
 
-    The image's entry point is stated; the credentials are in ``kubeconfig``, as a program's built-in path of a token is
-    not where the node puts it; and it listens on its own address, as pods share the machine's.
+    The image's entry point is stated, and it listens on its own address, as pods share the machine's.
     """
     template = deployment["spec"]["template"]
     container = template["spec"]["containers"][0]
@@ -22,7 +20,7 @@ def pod_of(deployment: Json, *, name: str, kubeconfig: Path) -> Json:
     running = {
         **container,
         "command": ["python", "-m", "sparkiot_operator"],
-        "env": [*env, address, {"name": "KUBECONFIG", "value": str(kubeconfig)}],
+        "env": [*env, address],
     }
     return {
         "apiVersion": "v1",

@@ -7,6 +7,7 @@ OperatorError
 ├── BackendError            a job's backend
 │   ├── BackendRefusedError     it cannot run this job until the spec or its inputs change: permanent
 │   └── BackendFailedError      it did not answer this time: temporary
+├── InstallationError       an installed operator does not do what it should
 ├── CalibrateError          a calibration cannot measure what it was asked to
 ├── DriverError             the endpoint of a job's driver
 │   ├── DriverUnreachableError  no answer, or 5xx: temporary
@@ -54,6 +55,10 @@ class BackendRefusedError(BackendError):
 
 class BackendFailedError(BackendError):
     """Temporary: the next cycle tries again."""
+
+
+class InstallationError(OperatorError):
+    """An installed operator does not answer, or does not run a job; the message says which, and what was seen."""
 
 
 class CalibrateError(OperatorError):

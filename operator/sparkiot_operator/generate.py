@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from .chart_docs import values_page
 from .crd import build_crd
 from .docs import edge_settings_page, rules_page, settings_page
 
@@ -49,6 +50,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/edge-settings.md": edge_settings_page,
     "docs/reference/rules.md": rules_page,
+    "docs/reference/chart-values.md": values_page,
     "crds/sparkiotjobs.sparkiot.dev.yaml": crd_manifest,
     "charts/sparkiot/templates/crds/sparkiotjobs.yaml": chart_crd,
 }

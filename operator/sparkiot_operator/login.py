@@ -14,7 +14,9 @@ from .fence import Fence, fenced
 
 CONNECTIONS = 8
 """Calls at once, at most."""
-SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+TOKEN_FILE, CA_FILE = "KUBERNETES_AUTH_SERVICEACCOUNT_TOKEN", "KUBERNETES_CERTS_CA_FILE"
+"""Variables, known from Spark's client, that say where the account's files are when they are elsewhere."""
 
 
 def connection_info() -> kopf.ConnectionInfo:
@@ -24,8 +26,10 @@ def connection_info() -> kopf.ConnectionInfo:
     """
     found = kube_client.Configuration()
     try:
-        if SERVICE_ACCOUNT_TOKEN.exists():
-            kube_config.load_incluster_config(client_configuration=found)
+        token_file = Path(os.environ.get(TOKEN_FILE) or SERVICE_ACCOUNT / "token")
+        if token_file.exists():
+            ca_file = os.environ.get(CA_FILE) or str(SERVICE_ACCOUNT / "ca.crt")
+            kube_config.incluster_config.InClusterConfigLoader(str(token_file), ca_file).load_and_set(found)
         else:
             # Read now and not at import, as the client library would: --kubeconfig sets it.
             paths = os.environ.get("KUBECONFIG") or "~/.kube/config"

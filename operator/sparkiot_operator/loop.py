@@ -270,6 +270,7 @@ class JobLoop:
                 runtime_image=services.settings.runtime_image,
                 runtime_image_pull_policy=services.settings.runtime_image_pull_policy,
                 pod_resize=services.pod_resize,
+                peers=services.settings.endpoint_peers,
             ),
             real=services.clock(),
         )

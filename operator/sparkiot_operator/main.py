@@ -1,9 +1,11 @@
 """The operator process: what is shared, kopf in this process, and a clean end."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
+from collections.abc import AsyncIterator
 
 import kopf
 
@@ -18,6 +20,7 @@ from .login import connection_info, open_http
 from .logs import configure_logs
 from .metrics import Metrics
 from .policies_store import PolicyStore
+from .policy_fetching import Store, fetching
 from .services import Services
 from .settings import Settings
 
@@ -60,13 +63,13 @@ async def _operate(settings: Settings) -> None:
 async def _act(settings: Settings, metrics: Metrics, started: asyncio.Event, election: Leadership) -> None:
     """Run the jobs until a signal comes. Raises NotLeadingError when the lease is lost."""
     audit = _open_audit(settings)
-    policies = PolicyStore(folder=settings.policies_dir, digests=settings.policy_digests)
-    metrics.policies_failed.set_function(lambda: len(policies.problems))
     try:
         async with (
+            _policies(settings) as policies,
             KubeApi(timeout_s=settings.api_timeout_seconds, fence=election.fence) as api,
             open_driver_http(settings.driver_timeout_seconds, fence=election.fence) as http,
         ):
+            metrics.policies_failed.set_function(lambda: len(policies.problems))
             services = Services(
                 settings=settings,
                 api=api,
@@ -123,6 +126,18 @@ async def _wait_for_api(api: KubeApi, settings: Settings) -> None:
             raise StartupError(f"the CRD is not installed ({error}); kubectl apply -f crds/") from error
         else:
             return
+
+
+@contextlib.asynccontextmanager
+async def _policies(settings: Settings) -> AsyncIterator[PolicyStore]:
+    async with fetching(
+        settings.policy_sources,
+        settings.policy_digests,
+        Store(settings.policy_s3_endpoint, settings.policy_s3_region),
+        retry_s=settings.error_backoff_seconds,
+        retry_max_s=settings.error_backoff_max_seconds,
+    ) as fetched:
+        yield PolicyStore(folder=settings.policies_dir, digests=settings.policy_digests, fetched=fetched)
 
 
 async def _reload(policies: PolicyStore, interval_s: float) -> None:

@@ -1,4 +1,5 @@
-"""Policies by name: rules, packaged artifacts, and those of the operator's folder, reloaded when their files change.
+"""Policies by name: rules, packaged artifacts, those of the operator's folder, reloaded when their files change, and
+those that are fetched.
 
 A policy that cannot be loaded is still a policy: one that declines every decision with the reason, so that the job runs
 on its fallback rule and says why. Artifacts are shared by all jobs: policies are pure.
@@ -8,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sparkiot_policies import library
 from sparkiot_policies.allocation import Allocation
@@ -56,6 +57,19 @@ class UnavailablePolicy:
         raise PolicyError(self.problem)
 
 
+class Fetched(Protocol):
+    """Policies that come from elsewhere."""
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why one is not there, by name."""
+        ...
+
+    def path(self, name: str) -> Path | None:
+        """The archive of one that is there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     name: str
@@ -65,19 +79,29 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    seen: "_Seen"
+    loaded: Loaded[object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is there of a policy, and what its loading depends on. problem: why it was not fetched."""
+
     path: Path | None
     fingerprint: Fingerprint
-    loaded: Loaded[object]
+    problem: str | None
 
 
 class PolicyStore:
     """Loads on first use, and again when ``refresh`` sees changed files.
 
-    folder: with artifacts besides the packaged ones. digests: that these must have, by name.
+    folder: with artifacts besides the packaged ones. digests: that these must have, by name. fetched: further ones,
+    which win over the folder's; None where nothing is fetched.
     """
 
-    def __init__(self, *, folder: Path | None, digests: Mapping[str, str]) -> None:
+    def __init__(self, *, folder: Path | None, digests: Mapping[str, str], fetched: Fetched | None = None) -> None:
         self._folder = folder
+        self._fetched = fetched
         self._digests = digests
         self._entries: dict[_Key, _Entry] = {}
         self._rules = {name: rule(name) for name in RULES}
@@ -98,12 +122,11 @@ class PolicyStore:
     def refresh(self) -> None:
         """Load again what changed on disk. Cheap when nothing did: it looks at sizes and times of modification."""
         for key, entry in list(self._entries.items()):
-            path = self._locate(key.name)
-            if (path, _fingerprint(path)) == (entry.path, entry.fingerprint):
+            if self._look(key.name) == entry.seen:
                 continue
             self._entries[key] = fresh = self._load(key)
             if fresh.loaded.problem is None:
-                LOGGER.info("policy %s was loaded again from %s", key.name, fresh.path)
+                LOGGER.info("policy %s was loaded again from %s", key.name, fresh.seen.path)
 
     @property
     def problems(self) -> Mapping[str, str]:
@@ -117,17 +140,19 @@ class PolicyStore:
         return entry.loaded  # type: ignore[return-value]  # the key's builder fixes the type
 
     def _load(self, key: _Key) -> _Entry:
-        path = self._locate(key.name)
-        fingerprint = _fingerprint(path)
+        seen = self._look(key.name)
         try:
-            value = key.build(self._artifact(key, path))
+            value = key.build(self._artifact(key, seen))
             loaded: Loaded[object] = Loaded(value)
         except PolicyError as error:
             LOGGER.warning("policy %s cannot be used: %s", key.name, error)
             loaded = Loaded(None, str(error))
-        return _Entry(path, fingerprint, loaded)
+        return _Entry(seen, loaded)
 
-    def _artifact(self, key: _Key, path: Path | None) -> Artifact:
+    def _artifact(self, key: _Key, seen: _Seen) -> Artifact:
+        if seen.problem is not None:
+            raise ArtifactError(seen.problem)
+        path = seen.path
         if path is None:
             if key.name not in library.shipped():
                 have = ", ".join((*RULES, *library.shipped()))
@@ -142,8 +167,14 @@ class PolicyStore:
             )
         return load_artifact(path, digest)
 
+    def _look(self, name: str) -> _Seen:
+        path = self._locate(name)
+        return _Seen(path, _fingerprint(path), self._fetched.problems.get(name) if self._fetched else None)
+
     def _locate(self, name: str) -> Path | None:
-        """The file or folder of a name in the operator's folder; None where only the package may have it."""
+        """The file or folder of a name, fetched or in the operator's folder; None: only the package may have it."""
+        if self._fetched is not None and (found := self._fetched.path(name)) is not None:
+            return found
         if self._folder is None:
             return None
         candidates = (self._folder / f"{name}{suffix}" for suffix in ARCHIVE_SUFFIXES)

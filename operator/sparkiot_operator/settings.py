@@ -2,11 +2,12 @@
 
 import enum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .policy_source import Source
 from .resource.spec import BackendKind
 
 
@@ -74,6 +75,11 @@ class Settings(BaseSettings):
     driver_timeout_seconds: float = Field(
         3.0, gt=0, description="Seconds until a call to a driver counts as failed; well below a job's interval."
     )
+    endpoint_peers: list[dict[str, Any]] = Field(
+        [],
+        description="Who may call the endpoint in a job's driver: NetworkPolicyPeers, in JSON, the operator itself "
+        "among them. With any, each live job gets a network policy that closes its pods to all others.",
+    )
     policies_dir: Path | None = Field(
         None,
         description="Folder with policy artifacts besides the packaged ones, one folder or archive each, named by "
@@ -84,6 +90,16 @@ class Settings(BaseSettings):
         description="Digest (sha256:…) that the artifact of a policy in policies-dir must have, by policy name. As a "
         "flag: NAME=DIGEST, repeated. A job's spec.policy.digest wins.",
     )
+    policy_sources: dict[str, str] = Field(
+        {},
+        description="Archives in S3 to fetch policies from, by policy name: s3://BUCKET/KEY. Each needs its digest in "
+        "policy-digests; another artifact is refused. As a flag: NAME=s3://BUCKET/KEY, repeated. Credentials are those "
+        "of the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or of the pod's role.",
+    )
+    policy_s3_endpoint: str | None = Field(
+        None, description="URL of the S3-compatible server that holds policy-sources. Absent: AWS."
+    )
+    policy_s3_region: str | None = Field(None, description="Region of the buckets of policy-sources. Absent: boto3's.")
     policy_reload_seconds: float = Field(
         5.0, gt=0, description="Seconds between looks at the policy files; a changed one is loaded without a restart."
     )
@@ -133,6 +149,13 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Seconds for a clean shutdown; well below the 30 s that Kubernetes grants a pod."
     )
 
+    @field_validator("policy_sources")
+    @classmethod
+    def _sources_are_objects(cls, sources: dict[str, str]) -> dict[str, str]:
+        for text in sources.values():
+            Source.parse(text)
+        return sources
+
     @model_validator(mode="after")
     def _scope_is_stated(self) -> Self:
         if bool(self.namespaces) == self.all_namespaces:
@@ -141,6 +164,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "leader-retry-seconds must be below leader-deadline-seconds, and that below leader-lease-seconds"
             )
+        if unknown := sorted(set(self.policy_sources) - set(self.policy_digests)):
+            raise ValueError(f"policy-sources: no digest was given for {', '.join(unknown)}; set policy-digests")
         if self.error_backoff_max_seconds < self.error_backoff_seconds:
             raise ValueError("error-backoff-max-seconds must not be below error-backoff-seconds")
         return self

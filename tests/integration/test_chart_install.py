@@ -10,18 +10,17 @@ from typing import Any
 
 import pytest
 import yaml
-from support_access import account_kubeconfig
 from support_helm import CHART, RELEASES, Helm
 from support_install import pod_of, ready
 from support_operator import Kubectl, simulated_job, wait_until
 
 from sparkiot_operator.crd import build_crd
 from sparkiot_sim.devcluster import DevCluster
-from sparkiot_sim.devcluster.identity import ServiceAccount
 from sparkiot_sim.nodeagent import LocalImage
 from sparkiot_sim.nodeagent.cluster import cluster_with_node_in_thread
 
 CRD = "sparkiotjobs.sparkiot.dev"
+ADDED = "ttlSecondsAfterFinished"
 INSTALL = ("install", "sparkiot", str(CHART), "-n", "sparkiot", "--create-namespace")
 UPGRADE = ("upgrade", "sparkiot", str(CHART), "-n", "sparkiot")
 UNINSTALL = ("uninstall", "sparkiot", "-n", "sparkiot")
@@ -44,13 +43,15 @@ def crd(kubectl: Kubectl) -> dict[str, Any]:
 
 
 def older_chart(folder: Path) -> Path:
-    """The chart as it might have been: its CRD has another short name."""
+    """The chart as it might have been: its CRD has another short name, and no time to live yet."""
     copy = folder / "older"
     shutil.copytree(CHART, copy)
     file = copy / "templates" / "crds" / "sparkiotjobs.yaml"
-    text = file.read_text()
-    assert text.count("- sij\n") == 1
-    file.write_text(text.replace("- sij\n", "- old\n"))
+    head, _, body = file.read_text().partition("\nspec:\n")
+    spec = yaml.safe_load(body.rpartition("{{- end }}")[0])
+    spec["names"]["shortNames"] = ["old"]
+    del spec["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"][ADDED]
+    file.write_text(f"{head}\n{yaml.safe_dump({'spec': spec})}{{{{- end }}}}\n")
     return copy
 
 
@@ -58,13 +59,24 @@ def test_the_crd_follows_upgrades_and_outlives_the_release(release: str, kubectl
     helm = Helm(release, tmp_path, tmp_path / "kubeconfig")
     helm("install", "sparkiot", str(older_chart(tmp_path)), *INSTALL[3:])
     assert crd(kubectl)["spec"]["names"]["shortNames"] == ["old"]
-    kubectl("apply", "-f", "-", stdin=[simulated_job("kept")])
+    job = simulated_job("kept", spec={ADDED: 60})
+    unknown = kubectl.run("apply", "-f", "-", stdin=[job])
+    assert f'unknown field "spec.{ADDED}"' in unknown.stderr
+    kubectl("apply", "--validate=false", "-f", "-", stdin=[job])
+    assert ADDED not in json.loads(kubectl("get", "old", "kept", "-o", "json"))["spec"]
 
     helm(*UPGRADE)
     assert crd(kubectl)["spec"]["names"]["shortNames"] == ["sij"]
     versions = crd(kubectl)["spec"]["versions"]
     assert versions[0]["schema"] == build_crd()["spec"]["versions"][0]["schema"]
     assert kubectl("get", "sij", "-o", "name").split() == [f"sparkiotjob.{CRD.partition('.')[2]}/kept"]
+    kubectl("apply", "-f", "-", stdin=[job])
+    assert kubectl.job("kept")["spec"][ADDED] == 60
+
+    helm("rollback", "sparkiot", "1", "-n", "sparkiot")
+    assert crd(kubectl)["spec"]["names"]["shortNames"] == ["old"]
+    assert kubectl("get", "old", "kept", "-o", "name")
+    helm(*UPGRADE)
 
     helm(*UNINSTALL)
     assert kubectl("-n", "sparkiot", "get", "deployments,services,serviceaccounts", "-o", "name").split() == [
@@ -100,13 +112,14 @@ def test_what_is_installed_without_values_runs_the_job_of_its_notes(tmp_path: Pa
     with cluster_with_node_in_thread(kubeconfig=kubeconfig, images=[image]) as cluster:
         helm, kubectl = Helm("4", tmp_path, kubeconfig), Kubectl(kubeconfig)
         notes = helm(*INSTALL)
-        uid = json.loads(kubectl("-n", "sparkiot", "get", "serviceaccount", "sparkiot", "-o", "json"))["metadata"][
-            "uid"
-        ]
-        account = account_kubeconfig(kubeconfig, ServiceAccount("sparkiot", "sparkiot", uid), tmp_path / "account")
         deployment = json.loads(kubectl("-n", "sparkiot", "get", "deployment", "sparkiot", "-o", "json"))
-        kubectl("apply", "-f", "-", stdin=[pod_of(deployment, name="sparkiot-0", kubeconfig=account)])
+        kubectl("apply", "-f", "-", stdin=[pod_of(deployment, name="sparkiot-0")])
         wait_until(lambda: ready(kubectl, "sparkiot", "sparkiot-0"), what="the operator's pod is ready")
+
+        assert "Succeeded" in Helm("3", tmp_path, kubeconfig)("test", "sparkiot", "-n", "sparkiot")
+        assert kubectl("-n", "sparkiot", "get", "sij,roles", "-o", "name").split() == [
+            "role.rbac.authorization.k8s.io/sparkiot-leader"
+        ]
 
         job = re.search(r"<<EOF\n(.*?)^ *EOF$", notes, re.S | re.M)
         assert job is not None

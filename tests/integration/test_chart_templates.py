@@ -21,15 +21,13 @@ from support_helm import CHART, RELEASES, Helm, by_kind, only
 
 from sparkiot_operator.crd import build_crd
 from sparkiot_operator.settings import Settings
-from sparkiot_operator.spark import access, naming
+from sparkiot_operator.spark import access
 
 Json = dict[str, Any]
 GOLDEN = Path(__file__).parent / "golden"
 OLDEST = "1.28"
 SCHEMA: Json = json.loads((CHART / "values.schema.json").read_text())
 VALUES: Json = yaml.safe_load((CHART / "values.yaml").read_text())
-FREE = {"annotations", "labels", "digests"}
-"""Objects whose keys are the user's."""
 
 
 @pytest.fixture(scope="module", params=RELEASES)
@@ -54,7 +52,12 @@ def test_the_linter_has_nothing_to_say(each_helm: Helm) -> None:
 def test_helm_3_and_helm_4_render_the_same(rendered: dict[str, list[Json]], tmp_path: Path) -> None:
     older = Helm("3", tmp_path)
     for name, values in MATRIX.items():
-        assert older.template(values) == rendered[name], name
+        assert without_passwords(older.template(values)) == without_passwords(rendered[name]), name
+
+
+def without_passwords(objects: list[Json]) -> list[Json]:
+    """Those that are made anew each time; the keys stay."""
+    return [{**found, "data": sorted(found["data"])} if found["kind"] == "Secret" else found for found in objects]
 
 
 @pytest.mark.parametrize("name", ["default", "everything", "namespaced"])
@@ -112,31 +115,74 @@ def test_monitors_are_made_only_where_the_cluster_has_their_api(helm: Helm) -> N
     assert kinds & {"ServiceMonitor", "PodMonitor"} == {"PodMonitor"}
 
 
-def test_the_drivers_network_policy_opens_the_ports_that_drivers_have(rendered: dict[str, list[Json]]) -> None:
-    policy = next(p for p in by_kind(rendered["namespaced"], "NetworkPolicy") if p["metadata"]["namespace"] == "city")
-    opened = [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]]
-    assert opened == [naming.RPC_PORT, naming.BLOCK_MANAGER_PORT, naming.AGENT_PORT]
-    selected = policy["spec"]["podSelector"]["matchLabels"]
-    assert selected.items() <= naming.labels("job", naming.DRIVER).items()
-    (peer,) = policy["spec"]["ingress"][0]["from"]
-    assert peer["podSelector"]["matchLabels"].items() <= naming.labels("job", naming.EXECUTOR).items()
+def test_the_operator_is_told_who_may_call_drivers_and_is_among_them(rendered: dict[str, list[Json]]) -> None:
+    deployment = operator(rendered["namespaced"])
+    own, other = json.loads(environment(deployment)["SPARKIOT_ENDPOINT_PEERS"])
+    assert own["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": deployment["metadata"]["namespace"]
+    }
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert own["podSelector"]["matchLabels"].items() <= labels.items()
+    assert other == {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+    assert "SPARKIOT_ENDPOINT_PEERS" in environment(operator(rendered["default"]))
+
+
+def test_policies_for_jobs_are_a_right_only_where_they_are_made(rendered: dict[str, list[Json]]) -> None:
+    made = Right("networking.k8s.io", "networkpolicies", "create")
+    for name, wanted in (("default", True), ("everything", False)):
+        (role,) = (r for r in by_kind(rendered[name], "ClusterRole") if r["metadata"]["name"].endswith("-operator"))
+        assert (made in Right.of(role["rules"])) is wanted
+        assert ("SPARKIOT_ENDPOINT_PEERS" in environment(operator(rendered[name]))) is wanted
 
 
 def test_the_settings_that_are_rendered_are_accepted_by_the_operator(
     rendered: dict[str, list[Json]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (container,) = only(rendered["everything"], "Deployment")["spec"]["template"]["spec"]["containers"]
-    for item in container["env"]:
-        monkeypatch.setenv(item["name"], item["value"])
+    for name, value in environment(operator(rendered["everything"])).items():
+        monkeypatch.setenv(name, value)
     settings = Settings()
     assert settings.all_namespaces
     assert settings.status_interval_seconds == 2.5
     assert settings.watch_timeout_seconds == 120
-    assert settings.policy_digests == {"mine": "sha256:" + "b" * 64}
+    assert settings.policy_digests == {"mine": "sha256:" + "b" * 64, "far": "sha256:" + "c" * 64}
+    assert settings.policy_sources == {"far": "s3://policies/iot/far.tgz"}
+    assert (settings.policy_s3_endpoint, settings.policy_s3_region) == ("https://s3.example:9000", "eu-central-1")
     assert (settings.health_host, settings.health_port) == ("0.0.0.0", 9090)
     assert settings.runtime_image == "registry.example/runtime:1"
-    (container,) = only(rendered["namespaced"], "Deployment")["spec"]["template"]["spec"]["containers"]
+    (container,) = operator(rendered["namespaced"])["spec"]["template"]["spec"]["containers"]
     assert {"name": "SPARKIOT_NAMESPACES", "value": '["city","health"]'} in container["env"]
+
+
+RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
+
+
+@pytest.mark.parametrize("name", list(MATRIX))
+def test_every_pod_meets_the_restricted_standard(rendered: dict[str, list[Json]], name: str) -> None:
+    """Pod Security Standards, "Restricted": what it asks of a pod that has containers and no host paths or ports."""
+    pods = [found["spec"]["template"]["spec"] for found in by_kind(rendered[name], "Deployment")]
+    pods += [found["spec"] for found in by_kind(rendered[name], "Pod")]
+    assert len(pods) >= 2
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not any("hostPath" in volume for volume in pod["volumes"])
+        assert [container["securityContext"] for container in pod["containers"]] == [RESTRICTED]
+
+
+def operator(objects: list[Json]) -> Json:
+    """Its Deployment."""
+    (found,) = (
+        d
+        for d in by_kind(objects, "Deployment")
+        if d["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"
+    )
+    return found
+
+
+def environment(deployment: Json) -> dict[str, str]:
+    """The literal variables of the operator's container."""
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {item["name"]: item["value"] for item in container["env"] if "value" in item}
 
 
 def closed_objects(schema: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
@@ -153,7 +199,7 @@ def at(values: Json, path: tuple[str, ...]) -> Any:
     return values
 
 
-OPTIONAL = {(): {"global"}, ("resources",): {"claims"}, ("livenessProbe",): {"successThreshold"},
+OPTIONAL = {(): {"global"}, ("resources",): {"claims"}, ("redis", "resources"): {"claims"}, ("livenessProbe",): {"successThreshold"},
             ("readinessProbe",): {"initialDelaySeconds", "successThreshold"}}  # fmt: skip
 """What may be stated though values.yaml leaves it out."""
 
@@ -176,6 +222,7 @@ def test_every_setting_can_be_stated_in_one_place() -> None:
     decided = {
         *("namespaces", "all_namespaces", "kubeconfig", "default_backend", "runtime_image"),
         *("runtime_image_pull_policy", "policies_dir", "policy_digests", "health_host", "health_port"),
+        *("endpoint_peers", "policy_sources", "policy_s3_endpoint", "policy_s3_region"),
         *("leader_elect", "leader_lease_name", "leader_lease_namespace", "leader_lease_seconds"),
         *("leader_deadline_seconds", "leader_retry_seconds"),
         *("audit_dir", "audit_max_mebibytes", "audit_files", "log_level", "log_format"),
@@ -196,7 +243,8 @@ def camel_case(name: str) -> str:
         ({"image": {"digest": "latest"}}, "digest"),
         ({"operator": {"defaultBackend": "spark"}}, "defaultBackend"),
         ({"policies": {"configMap": "a", "persistentVolumeClaim": "b"}}, "exclude each other"),
-        ({"networkPolicy": {"drivers": {"enabled": True}}}, "needs watchNamespaces"),
+        ({"policies": {"s3": {"sources": {"far": "s3://bucket/far.tgz"}}}}, "needs policies.digests.far"),
+        ({"policies": {"s3": {"sources": {"far": "bucket/far.tgz"}}}}, "sources"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name must be set"),
     ],
 )

@@ -38,6 +38,13 @@ async def test_requests_without_the_token_are_refused(cluster: DevCluster) -> No
         assert answer.status == 200  # health needs no secret
 
 
+@pytest.mark.parametrize(("scheme", "status"), [("bearer", 200), ("Basic", 401)])
+async def test_the_name_of_the_scheme_may_be_written_in_any_case(cluster: DevCluster, scheme: str, status: int) -> None:
+    own = {"Authorization": f"{scheme} {cluster.identity.token}"}
+    async with session(cluster) as client, client.get("/api/v1/secrets", headers=own) as answer:
+        assert answer.status == status
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:1", "10.0.0.1"])
 async def test_foreign_host_names_are_refused(cluster: DevCluster, host: str) -> None:
     async with session(cluster) as client, client.get("/api/v1/secrets", headers={"Host": host}) as answer:

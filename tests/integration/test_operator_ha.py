@@ -16,12 +16,14 @@ from support_access import ACCOUNT, account_kubeconfig, chart_objects
 from support_operator import Json, Kubectl, Process, free_port, simulated_job, wait_until
 
 from sparkiot_operator.cli.operator import LEASE_LOST
+from sparkiot_operator.spark.naming import CONTAINER
 from sparkiot_sim.devcluster.identity import ServiceAccount
 
 LEASE_S, DEADLINE_S, RETRY_S = 8, 6, 2
 """The look at the lease comes long after the next cycles of jobs: only the fence stands between them and the server."""
 JOBS = ("city", "harbour", "hospital", "mill", "port", "station")
 NAMESPACE = "ha"
+PEER = json.dumps({"podSelector": {"matchLabels": {"app.kubernetes.io/name": "sparkiot"}}})
 
 
 class Replica:
@@ -36,6 +38,7 @@ class Replica:
             *("--leader-elect", "--leader-lease-name", ACCOUNT, "--leader-lease-namespace", NAMESPACE),
             *("--leader-lease-seconds", str(LEASE_S), "--leader-deadline-seconds", str(DEADLINE_S)),
             *("--leader-retry-seconds", str(RETRY_S), "--status-interval-seconds", "0.1", "--audit-dir", str(audit)),
+            *("--runtime-image", "sparkiot:test", "--endpoint-peer", PEER),
             log=folder / f"{name}.log",
             env={"HOSTNAME": name},
         )
@@ -82,8 +85,16 @@ class Pair:
     def holder(self) -> str:
         return str(self.lease()["holderIdentity"]).partition("_")[0]
 
-    def status(self) -> Json:
-        return dict(json.loads(self.kubectl("-n", NAMESPACE, "get", "sij", "city", "-o", "json"))["status"])
+    def get(self, kind: str, name: str) -> Json:
+        return dict(json.loads(self.kubectl("-n", NAMESPACE, "get", kind, name, "-o", "json")))
+
+    def status(self, job: str = "city") -> Json:
+        return dict(self.get("sij", job).get("status", {}))
+
+    def ready(self, job: str) -> str:
+        """What the condition Ready says."""
+        conditions = self.status(job).get("conditions", [])
+        return next((str(c["message"]) for c in conditions if c["type"] == "Ready"), "")
 
     def changes(self, replica: Replica) -> list[tuple[float, str, str]]:
         """What a replica changed besides the lease: when, verb, and resource with name.
@@ -163,6 +174,66 @@ def test_one_acts_another_takes_over_and_one_that_was_stopped_never_acts_again(p
     assert pair.status()["allocation"]["generation"] >= left["allocation"]["generation"]
     assert pair.status()["simulation"]["origin"] == left["simulation"]["origin"]
     assert third.process.end() == 0
+
+
+def live_job(name: str) -> Json:
+    application = {
+        "image": "spark:test",
+        "mainApplicationFile": "local:///main.py",
+        "checkpointLocation": "/checkpoint",
+    }
+    spec = {"backend": "Spark", "application": application, "policy": {"name": "Fixed"}}
+    return {**simulated_job(name), "spec": spec}
+
+
+RUNS = {
+    "phase": "Running",
+    "podIP": "127.0.0.1",
+    "containerStatuses": [
+        {
+            "name": CONTAINER,
+            "image": "spark:test",
+            "imageID": "spark:test",
+            "ready": True,
+            "restartCount": 0,
+            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+        }
+    ],
+}
+"""As a node writes of a driver pod. Nobody listens at its endpoint, so no decision changes its allocation."""
+
+
+def test_a_rolling_replacement_touches_no_running_job(pair: Pair) -> None:
+    """As the chart's Deployment does it: a pod more, then one of the old ones ends, and again."""
+    old = [pair.start("old-1"), pair.start("old-2")]
+    jobs = [simulated_job("city", spec={"policy": {"name": "Fixed"}}), live_job("live")]
+    pair.kubectl("-n", NAMESPACE, "apply", "-f", "-", stdin=jobs)
+    driver = ("-n", NAMESPACE, "patch", "pod", "live-driver", "--subresource=status", "--type=merge", "-p")
+    wait_until(lambda: pair.kubectl.run(*driver, json.dumps({"status": RUNS})).returncode == 0, what="a driver runs")
+    wait_until(lambda: "driver pod runs" in pair.ready("live"), what="the operator sees that it runs")
+    wait_until(lambda: pair.status().get("decision"), what="the simulated job is decided about")
+
+    def fixed() -> Json:
+        """What a job must not notice."""
+        live, city = pair.status("live"), pair.status()
+        return {
+            "driver pod": pair.get("pod", "live-driver")["metadata"]["uid"],
+            "driver": (live["driver"]["podUid"], live["driver"]["restarts"], pair.ready("live")),
+            "generations": (live["allocation"]["generation"], city["allocation"]["generation"]),
+            "origin": city["simulation"]["origin"],
+        }
+
+    before, observed = fixed(), pair.status()["simulation"]["time"]
+    for number in (1, 2):
+        pair.start(f"new-{number}")
+        assert old[number - 1].process.end() == 0
+    leader = wait_until(lambda: next((r for r in pair.replicas[2:] if r.leads()), None), what="a new one leads")
+    pair.busy(leader)
+    wait_until(lambda: pair.status()["simulation"]["time"] > observed, what="it is observed again")
+    assert fixed() == before
+    touched = {(verb, resource) for r in pair.replicas[2:] for _, verb, resource in pair.changes(r)}
+    assert not {(verb, resource) for verb, resource in touched if resource == "pods"}
+    assert ("patch", "networkpolicies") in touched
 
 
 def test_a_replica_that_stands_by_ends_in_order_and_says_what_it_lacks(pair: Pair, tmp_path: Path) -> None:

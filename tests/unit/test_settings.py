@@ -19,7 +19,7 @@ EDGE_PAGE = PAGE.with_name("edge-settings.md")
 
 def test_every_setting_is_documented_and_nothing_else() -> None:
     page = PAGE.read_text()
-    documented = re.findall(r"^## `(--[a-z-]+)`$", page, re.MULTILINE)
+    documented = re.findall(r"^## `(--[a-z0-9-]+)`$", page, re.MULTILINE)
     assert documented == [flag_of(name) for name in Settings.model_fields]
     assert re.findall(r"Environment: `(\w+)`", page) == [f"SPARKIOT_{name.upper()}" for name in Settings.model_fields]
 

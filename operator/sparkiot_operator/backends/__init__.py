@@ -1,6 +1,8 @@
 """Backends: what runs a job. Each is one module; the contract suite runs over all of them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sparkiot_operator.driver_client import DriverClient
 from sparkiot_operator.errors import BackendRefusedError
@@ -34,7 +36,8 @@ class Surroundings:
 
     default_backend: for a spec that names none. objects: calls to the Kubernetes API. drivers: calls to drivers.
     runtime_image: the image that brings the driver's runtime; None where the operator was not told.
-    pod_resize: whether the cluster resizes pods in place.
+    pod_resize: whether the cluster resizes pods in place. peers: who may call drivers' endpoints, each a
+    NetworkPolicyPeer; everybody where there are none.
     """
 
     ref: JobRef
@@ -45,6 +48,7 @@ class Surroundings:
     runtime_image: str | None = None
     runtime_image_pull_policy: str | None = None
     pod_resize: bool = False
+    peers: Sequence[Mapping[str, Any]] = ()
 
 
 def kind_of(spec: SparkIoTJobSpec, default: BackendKind) -> BackendKind:
@@ -87,4 +91,5 @@ def make_backend(
         runtime_image_pull_policy=around.runtime_image_pull_policy,
         pod_resize=around.pod_resize,
         known=driver,
+        peers=around.peers,
     )

@@ -8,7 +8,7 @@ import asyncio
 import base64
 import logging
 import secrets
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -30,8 +30,9 @@ from sparkiot_operator.spark import naming
 from sparkiot_operator.spark.allocation import AllocationRequest
 from sparkiot_operator.spark.diagnosis import DriverState, PodView, diagnose
 from sparkiot_operator.spark.health import Health, health
+from sparkiot_operator.spark.isolation import network_policy
 from sparkiot_operator.spark.lifecycle import Plan, Step, plan
-from sparkiot_operator.spark.manifests import DriverRequest, build_objects
+from sparkiot_operator.spark.manifests import DriverRequest, build_objects, owned_metadata
 from sparkiot_operator.spark.measurement import measure
 from sparkiot_operator.spark.properties import Capabilities
 from sparkiot_operator.spark.report import DriverReport, DriverRunState
@@ -73,8 +74,8 @@ class SparkBackend:
     """One live job.
 
     known: what its status says of the driver; None for a job that never ran. runtime_image: brings the driver's
-    runtime. pod_resize: whether the cluster resizes pods in place. Raises InvalidSpecError for Spark properties that
-    only the operator may set.
+    runtime. pod_resize: whether the cluster resizes pods in place. peers: who may call the driver's endpoint; with any
+    of them the job gets a network policy. Raises InvalidSpecError for Spark properties that only the operator may set.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class SparkBackend:
         runtime_image_pull_policy: str | None,
         pod_resize: bool,
         known: DriverStatus | None,
+        peers: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         if wrong := problems(spec):
             raise InvalidSpecError(wrong)
@@ -110,6 +112,8 @@ class SparkBackend:
         self._out_of_memory: frozenset[str] = frozenset()
         self._token: str | None = None
         self._tiers = TierLook(objects, spec, ref.namespace)
+        self._peers = peers
+        self._closed = not peers
 
     @property
     def state(self) -> BackendState:
@@ -132,6 +136,8 @@ class SparkBackend:
             self._tiers.refresh(now)
         view = await self._look()
         decided = self._decide(view, now)
+        if decided.step in (Step.CREATE, Step.RUN):
+            await self._close()
         if decided.step is Step.CREATE:
             decided = await self._create(desired, decided)
         elif decided.step is Step.REPLACE:
@@ -199,6 +205,7 @@ class SparkBackend:
         for path in reversed(self._object_paths()):
             await self._call(self._objects.delete(path))
         self._plan = self._report = self._seen = self._view = self._token = None
+        self._closed = not self._peers
         self._known = DriverStatus(pod=self._base)
 
     async def _look(self) -> PodView:
@@ -251,6 +258,15 @@ class SparkBackend:
         uid = created["metadata"]["uid"]
         return replace(decided, driver=decided.driver.model_copy(update={"pod_uid": uid}))
 
+    async def _close(self) -> None:
+        """The network policy, once: also of a job that runs already, as its peers may be another operator's."""
+        if self._closed:
+            return
+        metadata = owned_metadata(namespace=self._ref.namespace, job=self._ref.name, uid=self._ref.uid)
+        manifest = network_policy(metadata, job=self._ref.name, peers=self._peers)
+        await self._call(self._objects.apply(self._network_policy_path(), manifest, manager=MANAGER))
+        self._closed = True
+
     def _measured(
         self, before: DriverReport | None, report: DriverReport, view: PodView, desired: Desired, *, now: float
     ) -> Measurement:
@@ -297,6 +313,9 @@ class SparkBackend:
     def _pod_path(self, name: str) -> str:
         return f"/api/v1/namespaces/{self._ref.namespace}/pods/{name}"
 
+    def _network_policy_path(self) -> str:
+        return f"/apis/networking.k8s.io/v1/namespaces/{self._ref.namespace}/networkpolicies/{self._base}"
+
     def _object_paths(self) -> list[str]:
         """All objects but the pods, in the order in which they are made."""
         core = f"/api/v1/namespaces/{self._ref.namespace}"
@@ -309,7 +328,8 @@ class SparkBackend:
             f"{core}/configmaps",
             f"{core}/services",
         )
-        return [f"{collection}/{self._base}" for collection in collections]
+        policies = [self._network_policy_path()] if self._peers else []
+        return [*policies, *(f"{collection}/{self._base}" for collection in collections)]
 
 
 def _request(desired: Desired) -> AllocationRequest:

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 USAGE_ERROR = 2
-SINGULAR = {"namespaces": "namespace", "policy_digests": "policy-digest", "groups": "group"}
+SINGULAR = {
+    "namespaces": "namespace",
+    "policy_digests": "policy-digest",
+    "groups": "group",
+    "endpoint_peers": "endpoint-peer",
+    "policy_sources": "policy-source",
+}
 """Flags that may be repeated are named for one value."""
 
 
@@ -56,7 +62,7 @@ def _default(field: Any) -> str:
 def _flag_type(annotation: Any) -> Any:
     if annotation is bool:
         return bool | None
-    if annotation in (list[str], dict[str, str]):
+    if annotation in (list[str], dict[str, str], list[dict[str, Any]]):
         return list[str] | None
     plain = next((a for a in get_args(annotation) if a is not type(None)), annotation)
     return Path | None if plain is Path else (annotation if isinstance(annotation, UnionType) else plain | None)

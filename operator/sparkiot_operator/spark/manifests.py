@@ -76,6 +76,7 @@ def build_objects(request: DriverRequest) -> DriverObjects:
         raise InvalidSpecError(wrong)
     application = required_application(spec)
     base = naming.base_name(request.name)
+    metadata = owned_metadata(namespace=request.namespace, job=request.name, uid=request.uid)
     hashed = spec_hash(spec)
     account = application.service_account_name
     resize = resizes(application, request.capabilities)
@@ -93,7 +94,7 @@ def build_objects(request: DriverRequest) -> DriverObjects:
     }
     pod = driver_pod(
         application,
-        metadata=_metadata(request, base) | {"annotations": annotations},
+        metadata=metadata | {"annotations": annotations},
         service_account=account or base,
         allocation=request.allocation,
         runtime_image=request.runtime_image,
@@ -102,28 +103,29 @@ def build_objects(request: DriverRequest) -> DriverObjects:
         warm_path=host_path(spec),
     )
     return DriverObjects(
-        service_account=None if account else access.service_account(_metadata(request, base)),
-        role=None if account else access.role(_metadata(request, base), job=request.name, resize=resize),
-        role_binding=None if account else access.role_binding(_metadata(request, base)),
-        secret=access.secret(_metadata(request, base), token=request.token),
-        config_map=access.config_map(_metadata(request, base), files=files),
-        service=access.service(_metadata(request, base), job=request.name),
+        service_account=None if account else access.service_account(metadata),
+        role=None if account else access.role(metadata, job=request.name, resize=resize),
+        role_binding=None if account else access.role_binding(metadata),
+        secret=access.secret(metadata, token=request.token),
+        config_map=access.config_map(metadata, files=files),
+        service=access.service(metadata, job=request.name),
         pod=pod,
         spec_hash=hashed,
     )
 
 
-def _metadata(request: DriverRequest, name: str) -> Json:
+def owned_metadata(*, namespace: str, job: str, uid: str) -> Json:
+    """Of an object of a job, which goes with it. uid: of the SparkIoTJob."""
     return {
-        "name": name,
-        "namespace": request.namespace,
-        "labels": naming.labels(request.name, naming.DRIVER),
+        "name": naming.base_name(job),
+        "namespace": namespace,
+        "labels": naming.labels(job, naming.DRIVER),
         "ownerReferences": [
             {
                 "apiVersion": API_VERSION,
                 "kind": KIND,
-                "name": request.name,
-                "uid": request.uid,
+                "name": job,
+                "uid": uid,
                 "controller": True,
                 "blockOwnerDeletion": True,
             }

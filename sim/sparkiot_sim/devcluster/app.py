@@ -87,7 +87,7 @@ class Http:
             raise ApiError(403, "Forbidden", f"the Host header {request.host!r} is not a loopback address")
         if request.path in _PUBLIC:
             return
-        user = self._user(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        user = self._user(_bearer_token(request.headers.get("Authorization", "")))
         if user is None:
             raise ApiError(401, "Unauthorized", "Unauthorized: use the token in the kubeconfig of this cluster")
         request[_USER] = user
@@ -247,6 +247,12 @@ def _write_options(request: web.Request) -> WriteOptions:
         field_validation=validation,
         force=query.get("force") in TRUE,
     )
+
+
+def _bearer_token(header: str) -> str:
+    """Of an Authorization header; empty for another scheme, whose name may be written in any case (RFC 9110)."""
+    scheme, _, token = header.partition(" ")
+    return token if scheme.lower() == "bearer" else ""
 
 
 def _integer(request: web.Request, name: str) -> int:

@@ -25,6 +25,10 @@
   value: {{ default (include "sparkiot.image" .) .Values.operator.runtimeImage | quote }}
 - name: SPARKIOT_RUNTIME_IMAGE_PULL_POLICY
   value: {{ .Values.image.pullPolicy }}
+{{- if .Values.networkPolicy.jobs.enabled }}
+- name: SPARKIOT_ENDPOINT_PEERS
+  value: {{ include "sparkiot.endpointPeers" . | fromYamlArray | toJson | quote }}
+{{- end }}
 - name: SPARKIOT_HEALTH_HOST
   value: 0.0.0.0
 - name: SPARKIOT_HEALTH_PORT
@@ -41,6 +45,7 @@
 - name: SPARKIOT_POLICY_DIGESTS
   value: {{ toJson . | quote }}
 {{- end }}
+{{- include "sparkiot.policySources" . }}
 {{- if .Values.audit.enabled }}
 - name: SPARKIOT_AUDIT_DIR
   value: /var/lib/sparkiot/audit
@@ -55,6 +60,47 @@
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Who may call the endpoint in a job's driver. */}}
+{{- define "sparkiot.endpointPeers" -}}
+- namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ .Release.Namespace }}}
+  podSelector:
+    matchLabels: {{- include "sparkiot.selectorLabels" . | nindent 6 }}
+{{- with .Values.networkPolicy.jobs.from }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Policies that the operator fetches, and what it signs its requests with. */}}
+{{- define "sparkiot.policySources" -}}
+{{- with .Values.policies.s3 }}
+{{- range $name, $source := .sources }}
+{{- if not (hasKey $.Values.policies.digests $name) }}
+{{- fail (printf "policies.s3.sources.%s needs policies.digests.%s: nothing is loaded without its digest" $name $name) }}
+{{- end }}
+{{- end }}
+{{- if .sources }}
+- name: SPARKIOT_POLICY_SOURCES
+  value: {{ toJson .sources | quote }}
+{{- with .endpoint }}
+- name: SPARKIOT_POLICY_S3_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- with .region }}
+- name: SPARKIOT_POLICY_S3_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- $secret := .credentialsSecret }}
+{{- if $secret }}
+{{- range $key := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+- name: {{ $key }}
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ $key }}}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 

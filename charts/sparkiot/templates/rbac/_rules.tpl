@@ -28,6 +28,11 @@
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: [create, patch, delete]
+{{- if .Values.networkPolicy.jobs.enabled }}
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [create, patch, delete]
+{{- end }}
 {{- end -}}
 
 {{/* What a driver's role holds: nobody grants what they do not have, so the operator has it too, and uses none of it. */}}
