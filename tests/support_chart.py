@@ -24,6 +24,7 @@ EVERYTHING: Json = {
     },
     "policies": {"digests": {"mine": "sha256:" + "b" * 64}, "configMap": "policies"},
     "audit": {"enabled": True, "persistentVolumeClaim": "audit", "maxMebibytes": 32, "files": 4},
+    "dashboard": {"enabled": True, "port": 9091},
     "serviceAccount": {"annotations": {"cloud.example/role": "r"}},
     "podLabels": {"team": "iot"},
     "podAnnotations": {"note": "n"},

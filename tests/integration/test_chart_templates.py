@@ -104,6 +104,13 @@ def test_the_operator_may_grant_what_drivers_get_and_nothing_else() -> None:
     assert chart_rights("drivers") == Right.of(access.rules("job", resize=True))
 
 
+def test_only_the_built_in_page_lists_events(rendered: dict[str, list[Json]]) -> None:
+    listing = Right("", "events", "list")
+    for name, wanted in (("everything", True), ("default", False), ("namespaced", False)):
+        roles = [r for r in rendered[name] if r["kind"] in ("Role", "ClusterRole")]
+        assert (listing in Right.of(rule for role in roles for rule in role["rules"])) is wanted
+
+
 def test_monitors_are_made_only_where_the_cluster_has_their_api(helm: Helm) -> None:
     wanted = {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}
     kinds = {found["kind"] for found in helm.template(wanted, apis=())}
@@ -134,6 +141,7 @@ def test_the_settings_that_are_rendered_are_accepted_by_the_operator(
     assert settings.watch_timeout_seconds == 120
     assert settings.policy_digests == {"mine": "sha256:" + "b" * 64}
     assert (settings.health_host, settings.health_port) == ("0.0.0.0", 9090)
+    assert (settings.dashboard, settings.dashboard_port) == (True, 9091)
     assert settings.runtime_image == "registry.example/runtime:1"
     (container,) = only(rendered["namespaced"], "Deployment")["spec"]["template"]["spec"]["containers"]
     assert {"name": "SPARKIOT_NAMESPACES", "value": '["city","health"]'} in container["env"]
@@ -179,6 +187,7 @@ def test_every_setting_can_be_stated_in_one_place() -> None:
         *("leader_elect", "leader_lease_name", "leader_lease_namespace", "leader_lease_seconds"),
         *("leader_deadline_seconds", "leader_retry_seconds"),
         *("audit_dir", "audit_max_mebibytes", "audit_files", "log_level", "log_format"),
+        *("dashboard", "dashboard_port"),
     }
     assert {camel_case(name) for name in set(Settings.model_fields) - decided} == set(offered)
 

@@ -10,6 +10,7 @@ import typer
 
 from . import policy
 from .calibrate import calibrate
+from .dashboard import dashboard
 from .demo import demo
 from .demo_live import demo_live
 from .dev import dev
@@ -59,6 +60,7 @@ for command in (
     replay,
     explain,
     top,
+    dashboard,
 ):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
