@@ -34,6 +34,7 @@ EVERYTHING: Json = {
     },
     "audit": {"enabled": True, "persistentVolumeClaim": "audit", "maxMebibytes": 32, "files": 4},
     "redis": {"enabled": True, "existingSecret": "redis", "maxMemory": "2gb"},
+    "dashboard": {"enabled": True, "port": 9091},
     "serviceAccount": {"annotations": {"cloud.example/role": "r"}},
     "podLabels": {"team": "iot"},
     "podAnnotations": {"note": "n"},

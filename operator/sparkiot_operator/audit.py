@@ -155,7 +155,7 @@ def _read_file(path: Path) -> Iterator[AuditRecord]:
             if not line.strip():
                 continue
             try:
-                yield _decode_line(line)
+                yield decode_line(line)
             except (ValueError, TypeError, KeyError) as error:
                 if not line.endswith(b"\n"):
                     LOGGER.warning("%s:%d: the last line is cut off and left out", path, number)
@@ -163,7 +163,8 @@ def _read_file(path: Path) -> Iterator[AuditRecord]:
                 raise AuditError(f"{path}:{number}: not an audit record: {error!r}") from error
 
 
-def _decode_line(line: bytes) -> AuditRecord:
+def decode_line(line: bytes) -> AuditRecord:
+    """The inverse of ``AuditLog.write``. Raises ValueError, TypeError or KeyError for what is no record."""
     raw = orjson.loads(line)
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__

@@ -1,12 +1,11 @@
 """/healthz, /readyz and /metrics on one port."""
 
-import errno
 import logging
 from collections.abc import Callable
 
 from aiohttp import web
 
-from .errors import PortInUseError, StartupError
+from .listening import listen
 from .metrics import Metrics
 
 LOGGER = logging.getLogger(__name__)
@@ -31,19 +30,7 @@ class HealthServer:
         app.add_routes(
             [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz), web.get("/metrics", self._scrape)]
         )
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            await runner.cleanup()
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUseError(
-                    f"health port {host}:{port} is in use; choose another with --health-port, or 0 for any free one"
-                ) from error
-            raise StartupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-        self._runner = runner
-        self.port = runner.addresses[0][1]
+        self._runner, self.port = await listen(app, host, port, what="health", flag="--health-port")
         LOGGER.info("health and metrics on http://%s:%d", host, self.port)
 
     async def stop(self) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sparkiot_policies.policy import Policy
+
 from .audit import AuditRecord
 from .backends import ENDED, Surroundings, kind_of
 from .clock import Tick, next_tick
@@ -115,6 +117,8 @@ class JobLoop:
                     await asyncio.wait_for(self._wake.wait(), wait)
         finally:
             self._services.metrics.jobs.forget(self._ref)
+            if self._services.timelines is not None:
+                self._services.timelines.forget(self._ref)
             await self._signals.stop()
 
     async def stop(self) -> None:
@@ -185,7 +189,7 @@ class JobLoop:
         if cycle.allocation != cycle.decision.previous:
             self._log.info("%s: %s", self._ref, describe(cycle.decision))
         await session.realize(cycle)
-        self._audit(cycle)
+        self._remember(cycle, session.fallback)
         metrics.record(self._ref, cycle)
         metrics.cycle_seconds.observe(self._services.clock() - real)
         return self._until_next(session, real)
@@ -332,12 +336,19 @@ class JobLoop:
         )
         await self._publisher.publish(status, now=real)
 
-    def _audit(self, cycle: Cycle) -> None:
-        log = self._services.audit
+    def _remember(self, cycle: Cycle, rule: Policy) -> None:
+        """For whoever asks later: in the audit log, and for the built-in page. Neither may fail the job."""
+        log, timelines = self._services.audit, self._services.timelines
+        record = AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision)
+        if timelines is not None:
+            try:
+                timelines.record(record, rule)
+            except Exception:  # noqa: BLE001 - what a page shows must not cost a job its cycle
+                self._log.exception("%s: a decision is missing on the dashboard", self._ref)
         if log is None:
             return
         try:
-            log.write(AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision))
+            log.write(record)
         except (OSError, ValueError) as error:
             self._services.metrics.audit_errors.inc()
             self._log.warning("%s: a decision is missing in the audit log: %s", self._ref, error)

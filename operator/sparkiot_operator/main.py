@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 import kopf
 
 from .audit import AuditLog
+from .dashboard.inside import inside_page
+from .dashboard.samples import Timelines
 from .driver_client import DriverClient, open_driver_http
 from .errors import ApiNotFoundError, ApiUnreachableError, StartupError
 from .handlers import build_registry, kopf_settings
@@ -51,16 +53,25 @@ async def _operate(settings: Settings) -> None:
         async with KubeApi(timeout_s=settings.leader_deadline_seconds / 2) as lease_api:
             await _wait_for_api(lease_api, settings)
             standing_by.set()
-            async with leadership(settings, lease_api, metrics) as election:
+            async with (
+                inside_page(settings, standby=standing_by.is_set) as timelines,
+                leadership(settings, lease_api, metrics) as election,
+            ):
                 standing_by.clear()
                 if election.leading:
-                    await _act(settings, metrics, started, election)
+                    await _act(settings, metrics, started, election, timelines)
     finally:
         await health.stop()
         LOGGER.info("the operator has stopped; jobs keep their allocation")
 
 
-async def _act(settings: Settings, metrics: Metrics, started: asyncio.Event, election: Leadership) -> None:
+async def _act(
+    settings: Settings,
+    metrics: Metrics,
+    started: asyncio.Event,
+    election: Leadership,
+    timelines: Timelines | None,
+) -> None:
     """Run the jobs until a signal comes. Raises NotLeadingError when the lease is lost."""
     audit = _open_audit(settings)
     try:
@@ -80,6 +91,7 @@ async def _act(settings: Settings, metrics: Metrics, started: asyncio.Event, ele
                 drivers=DriverClient(http),
                 pod_resize=await api.resizes_pods(),
                 fence=election.fence,
+                timelines=timelines,
             )
             reloading = asyncio.create_task(_reload(policies, settings.policy_reload_seconds))
             stop = asyncio.Event()

@@ -31,23 +31,35 @@ class Replayed:
         return self.recorded.allocation != self.replayed.allocation
 
 
-def replay(
-    records: Iterable[AuditRecord], policy: Policy, *, fallback: Policy, meta: MetaController | None
-) -> Iterator[Replayed]:
-    """Decide each record again. The proposals that stabilisation looks back on are the replayed policy's own."""
-    proposals: dict[JobRef, tuple[Proposal, ...]] = {}
-    for record in records:
+class Replayer:
+    """Decides records again, each job's in their order, by one policy."""
+
+    def __init__(self, policy: Policy, *, fallback: Policy, meta: MetaController | None) -> None:
+        self._policy = policy
+        self._fallback = fallback
+        self._meta = meta
+        self._proposals: dict[JobRef, tuple[Proposal, ...]] = {}
+
+    def step(self, record: AuditRecord) -> Replayed:
+        """Decide one again. The proposals that stabilisation looks back on are the replayed policy's own."""
         evaluation, recorded = record.evaluation, record.decision
-        same_policy = policy.identity == recorded.policy
-        own = proposals.get(record.ref, ())
-        if not same_policy:
+        own = self._proposals.get(record.ref, ())
+        if self._policy.identity != recorded.policy:
             history = replace(evaluation.history, proposals=own, fallback=None)
             evaluation = replace(evaluation, history=history)
-        decision = decide(record.job, evaluation, policy, fallback=fallback, meta=meta)
+        decision = decide(record.job, evaluation, self._policy, fallback=self._fallback, meta=self._meta)
         kept = remembered_s(record.job)
         recent = tuple(p for p in own if p.time >= decision.time - kept)
-        proposals[record.ref] = (
+        self._proposals[record.ref] = (
             *recent,
             Proposal(decision.time, decision.proposal.executors, decision.proposal.memory_mib),
         )
-        yield Replayed(record.ref, recorded, decision)
+        return Replayed(record.ref, recorded, decision)
+
+
+def replay(
+    records: Iterable[AuditRecord], policy: Policy, *, fallback: Policy, meta: MetaController | None
+) -> Iterator[Replayed]:
+    """Decide each record again."""
+    replayer = Replayer(policy, fallback=fallback, meta=meta)
+    yield from map(replayer.step, records)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from .audit import AuditLog
 from .backends.spark import ObjectsApi
+from .dashboard.samples import Timelines
 from .driver_client import DriverClient
 from .fence import Fence
 from .metrics import Metrics
@@ -44,3 +45,4 @@ class Services:
     drivers: DriverClient
     pod_resize: bool = False
     fence: Fence | None = None
+    timelines: Timelines | None = None

@@ -56,6 +56,11 @@ class Session:
         return self._controller.job
 
     @property
+    def fallback(self) -> Policy:
+        """The rule that acts when the policy must not."""
+        return self._controller.fallback
+
+    @property
     def state(self) -> BackendState:
         return self._backend.state
 

@@ -132,6 +132,14 @@ class Settings(BaseSettings):
         description="Address of /healthz, /readyz and /metrics. Loopback unless stated; 0.0.0.0 inside a pod.",
     )
     health_port: int = Field(8080, ge=0, le=65535, description="TCP port of the same; 0 takes a free one and logs it.")
+    dashboard: bool = Field(
+        False,
+        description="Serve a read-only page with all jobs and their timelines, on loopback only: reach it by kubectl "
+        "port-forward.",
+    )
+    dashboard_port: int = Field(
+        8090, ge=0, le=65535, description="TCP port of that page; 0 takes a free one and logs it."
+    )
     audit_dir: Path | None = Field(
         None, description="Folder of the audit log, one JSON line a decision. Absent: no audit log is kept."
     )

@@ -107,6 +107,13 @@ def test_the_operator_may_grant_what_drivers_get_and_nothing_else() -> None:
     assert chart_rights("drivers") == Right.of(access.rules("job", resize=True))
 
 
+def test_only_the_built_in_page_lists_events(rendered: dict[str, list[Json]]) -> None:
+    listing = Right("", "events", "list")
+    for name, wanted in (("everything", True), ("default", False), ("namespaced", False)):
+        roles = [r for r in rendered[name] if r["kind"] in ("Role", "ClusterRole")]
+        assert (listing in Right.of(rule for role in roles for rule in role["rules"])) is wanted
+
+
 def test_monitors_are_made_only_where_the_cluster_has_their_api(helm: Helm) -> None:
     wanted = {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}
     kinds = {found["kind"] for found in helm.template(wanted, apis=())}
@@ -148,6 +155,7 @@ def test_the_settings_that_are_rendered_are_accepted_by_the_operator(
     assert settings.policy_sources == {"far": "s3://policies/iot/far.tgz"}
     assert (settings.policy_s3_endpoint, settings.policy_s3_region) == ("https://s3.example:9000", "eu-central-1")
     assert (settings.health_host, settings.health_port) == ("0.0.0.0", 9090)
+    assert (settings.dashboard, settings.dashboard_port) == (True, 9091)
     assert settings.runtime_image == "registry.example/runtime:1"
     (container,) = operator(rendered["namespaced"])["spec"]["template"]["spec"]["containers"]
     assert {"name": "SPARKIOT_NAMESPACES", "value": '["city","health"]'} in container["env"]
@@ -199,8 +207,13 @@ def at(values: Json, path: tuple[str, ...]) -> Any:
     return values
 
 
-OPTIONAL = {(): {"global"}, ("resources",): {"claims"}, ("redis", "resources"): {"claims"}, ("livenessProbe",): {"successThreshold"},
-            ("readinessProbe",): {"initialDelaySeconds", "successThreshold"}}  # fmt: skip
+OPTIONAL = {
+    (): {"global"},
+    ("resources",): {"claims"},
+    ("redis", "resources"): {"claims"},
+    ("livenessProbe",): {"successThreshold"},
+    ("readinessProbe",): {"initialDelaySeconds", "successThreshold"},
+}
 """What may be stated though values.yaml leaves it out."""
 
 
@@ -226,6 +239,7 @@ def test_every_setting_can_be_stated_in_one_place() -> None:
         *("leader_elect", "leader_lease_name", "leader_lease_namespace", "leader_lease_seconds"),
         *("leader_deadline_seconds", "leader_retry_seconds"),
         *("audit_dir", "audit_max_mebibytes", "audit_files", "log_level", "log_format"),
+        *("dashboard", "dashboard_port"),
     }
     assert {camel_case(name) for name in set(Settings.model_fields) - decided} == set(offered)
 

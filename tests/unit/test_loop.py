@@ -12,8 +12,9 @@ from support_objects import NoObjects
 
 from sparkiot_operator import loop as loop_module
 from sparkiot_operator import session as session_module
-from sparkiot_operator.audit import AuditLog, read_audit
+from sparkiot_operator.audit import AuditLog, AuditRecord, read_audit
 from sparkiot_operator.backends import Backend, BackendState, Desired, Observed
+from sparkiot_operator.dashboard.samples import Timelines
 from sparkiot_operator.driver_client import DriverClient, open_driver_http
 from sparkiot_operator.errors import ApiConflictError, ApiUnreachableError, BackendFailedError, BackendRefusedError
 from sparkiot_operator.events import JobRef
@@ -371,6 +372,40 @@ async def test_an_edit_is_noticed_and_a_status_patch_is_not(world: World, servic
     with pytest.raises(asyncio.CancelledError):
         await running
     assert b'name="city"' not in services.metrics.render()
+
+
+async def test_the_page_remembers_every_decision_and_forgets_a_job_that_goes(
+    world: World, services: Services, tmp_path: Path
+) -> None:
+    timelines = Timelines()
+    loop = JobLoop(REF, world.resource, replace(services, timelines=timelines))
+    await turns(loop, world, 3)
+    found = timelines.find(REF)
+    assert found is not None
+    assert [s.time for s in found.samples] == [r.decision.time for r in _audited(tmp_path)]
+    assert found.rule == "Rate"
+    running = asyncio.create_task(loop.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert timelines.find(REF) is None
+
+
+async def test_a_page_that_fails_costs_no_decision(
+    world: World, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a bug of the page")
+
+    monkeypatch.setattr(Timelines, "record", fail)
+    loop = JobLoop(REF, world.resource, replace(services, timelines=Timelines()))
+    await turns(loop, world, 2)
+    assert len(_audited(tmp_path)) == 2
+    assert "CycleFailed" not in str(world.status)
+
+
+def _audited(folder: Path) -> list[AuditRecord]:
+    return list(read_audit([folder]))
 
 
 async def test_every_decision_is_in_the_audit_log(loop: JobLoop, world: World, tmp_path: Path, wish: Wish) -> None:

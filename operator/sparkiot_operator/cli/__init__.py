@@ -11,6 +11,7 @@ import typer
 from . import policy
 from .calibrate import calibrate
 from .check import check
+from .dashboard import dashboard
 from .demo import demo
 from .demo_live import demo_live
 from .dev import dev
@@ -61,6 +62,7 @@ for command in (
     explain,
     top,
     check,
+    dashboard,
 ):
     app.command()(command)
 app.add_typer(policy.app, name="policy")

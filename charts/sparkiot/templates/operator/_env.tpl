@@ -54,6 +54,12 @@
 - name: SPARKIOT_AUDIT_FILES
   value: {{ .Values.audit.files | quote }}
 {{- end }}
+{{- if .Values.dashboard.enabled }}
+- name: SPARKIOT_DASHBOARD
+  value: "true"
+- name: SPARKIOT_DASHBOARD_PORT
+  value: {{ .Values.dashboard.port | quote }}
+{{- end }}
 {{- range $name, $value := .Values.operator.settings }}
 - name: SPARKIOT_{{ snakecase $name | upper }}
   value: {{ $value | quote }}

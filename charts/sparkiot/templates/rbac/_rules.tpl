@@ -11,8 +11,8 @@
   resources: [sparkiotjobs/finalizers]
   verbs: [update]
 - apiGroups: [""]
-  resources: [events]
-  verbs: [create]
+  resources: [events] # list: for the built-in page
+  verbs: [create{{ if .Values.dashboard.enabled }}, list{{ end }}]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, create, delete]
