@@ -79,6 +79,15 @@ class Spool:
         """Messages on disk that are not in the sink."""
         return self._messages
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def has_room(self) -> bool:
+        """Enough to begin again after it was full: a tenth of the bound."""
+        return self._bytes <= 0.9 * self._max_bytes
+
     def append(self, lines: Sequence[bytes], *, now: float) -> None:
         """Each line ends in a line feed; all are on disk when this returns. now: epoch seconds.
 
@@ -123,8 +132,8 @@ class Spool:
             self._changed.wait_for(lambda: self._sealed or self._closed, timeout_s)
             return self._sealed[0][0] if self._sealed else None
 
-    def done(self, segment: Segment) -> None:
-        """The sink has it. Raises SpoolError when it cannot be removed: it must not be delivered again and again."""
+    def done(self, segment: Segment) -> int:
+        """The sink has it; returns its messages. Raises SpoolError when it cannot be removed, and would come again."""
         try:
             segment.path.unlink(missing_ok=True)
         except OSError as error:
@@ -133,6 +142,7 @@ class Spool:
             _, size, messages = self._sealed.popleft()
             self._bytes -= size
             self._messages -= messages
+        return messages
 
     def close(self) -> None:
         """Hand over what is there, and take no more. Idempotent."""
