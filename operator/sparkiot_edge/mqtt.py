@@ -130,6 +130,7 @@ class MqttLink:
         self._on_change = on_change
         self._problem: str | None = "not connected yet"
         self._up = threading.Event()
+        self._stopping = False
         client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not persistent)
         client.reconnect_delay_set(*RECONNECT_S)
         if broker.username is not None:
@@ -156,6 +157,7 @@ class MqttLink:
 
     def stop(self) -> None:
         """Blocks for at most some seconds. Idempotent."""
+        self._stopping = True
         self.client.disconnect()
         self.client.loop_stop()
 
@@ -191,7 +193,7 @@ class MqttLink:
     def _disconnected(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
-        if self._problem is None:
+        if self._problem is None and not self._stopping:
             self._say(f"{self._broker.url}: the connection was lost ({code})")
 
     def _say(self, problem: str | None) -> None:
