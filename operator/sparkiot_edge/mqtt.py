@@ -132,6 +132,7 @@ class MqttLink:
         self._on_change = on_change
         self._problem: str | None = "not connected yet"
         self._up = threading.Event()
+        self._stopping = False
         self._on_message = on_message
         self._received = 0
         self.connections = 0
@@ -149,7 +150,7 @@ class MqttLink:
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
         client.on_message = self._take
-        self._client = client
+        self.client = client
         self._network = NetworkThread(
             client, received=lambda: self._received, settle=settle, unreachable=self._not_connected
         )
@@ -161,11 +162,12 @@ class MqttLink:
 
     def start(self) -> None:
         """Returns at once; the link comes up when the broker answers."""
-        self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
+        self.client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._network.start()
 
     def stop(self) -> None:
         """Blocks for at most some seconds. Idempotent."""
+        self._stopping = True
         self._network.stop()
 
     @property
@@ -181,12 +183,12 @@ class MqttLink:
         """Hand a message to the link, which repeats it until the broker has it; False while there is no link."""
         if self._problem is not None:
             return False
-        return self._client.publish(topic, payload, qos=QOS, retain=retain).rc is MQTTErrorCode.MQTT_ERR_SUCCESS
+        return self.client.publish(topic, payload, qos=QOS, retain=retain).rc is MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def acknowledge(self, packet: int) -> None:
         """The message with this identifier needs not be sent again. Within ``on_message`` and ``settle`` only: the
         identifier means nothing on another connection."""
-        self._client.ack(packet, QOS)
+        self.client.ack(packet, QOS)
 
     def renew(self) -> None:
         """Have what was not acknowledged sent anew, on a new connection. Within ``settle`` only."""
@@ -221,7 +223,7 @@ class MqttLink:
     def _disconnected(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
-        if self._problem is None:
+        if self._problem is None and not self._stopping:
             self._say(f"{self._broker.url}: the connection was lost ({code})")
 
     def _say(self, problem: str | None) -> None:

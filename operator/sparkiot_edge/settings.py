@@ -4,16 +4,13 @@ import enum
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
+from .broker_settings import BrokerSettings
 from .forwarding.sinks.s3 import parse_s3_url
 from .groups import TopicGroup
-from .mqtt import Broker, BrokerError, tls_context
 from .predictors import DEFAULT, PREDICTORS, Timing
-
-NO_FLAGS = ("password",)
-"""Settings that are no flag: a command line is read by everybody on the machine."""
 
 
 class Sink(enum.StrEnum):
@@ -31,23 +28,14 @@ class Forward(enum.StrEnum):
 NEEDS = {Forward.FOLDER: "landing_folder", Forward.S3: "s3_url", Forward.KAFKA: "kafka_servers"}
 
 
-class EdgeSettings(BaseSettings):
+class EdgeSettings(BrokerSettings):
     """Frozen. Lists are JSON in the environment (``SPARKIOT_EDGE_GROUPS='["city=city/+/data"]'``)."""
 
     model_config = SettingsConfigDict(
         env_prefix="SPARKIOT_EDGE_", frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    broker: str = Field("mqtt://127.0.0.1:1883", description="The devices' broker: mqtt://host:port or mqtts://….")
     groups: list[str] = Field(min_length=1, description="NAME=FILTER[,FILTER…]: topics whose load is one load.")
-    username: str | None = Field(None, description="User at the broker.")
-    password: SecretStr | None = Field(None, description="Its password; never a flag.")
-    password_file: Path | None = Field(None, description="File that holds the password, as a mounted secret.")
-    ca_file: Path | None = Field(
-        None, description="PEM of who signed the broker's certificate; the system's if absent."
-    )
-    cert_file: Path | None = Field(None, description="PEM of the gateway's certificate.")
-    key_file: Path | None = Field(None, description="PEM of its key.")
     source: str = Field(
         "gateway", pattern=r"^[A-Za-z0-9][\w.-]{0,30}$", description="Name of this gateway in its signals and sessions."
     )
@@ -121,8 +109,6 @@ class EdgeSettings(BaseSettings):
         names = [group.name for group in self.topic_groups()]
         if len(set(names)) != len(names):
             raise ValueError("two groups have the same name")
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("state either a password or a password file")
         if self.sink is Sink.KAFKA and not self.kafka_servers:
             raise ValueError("sink kafka needs kafka servers")
         self._check_forwarding()
@@ -143,23 +129,3 @@ class EdgeSettings(BaseSettings):
 
     def timing(self) -> Timing:
         return Timing(interval_s=self.interval_seconds, horizon_s=self.horizon_seconds)
-
-    def open_broker(self) -> Broker:
-        """The broker with its credentials, read from their files. Raises BrokerError."""
-        secret = self.password.get_secret_value() if self.password else _read(self.password_file)
-        files = (self.ca_file, self.cert_file, self.key_file)
-        tls = None
-        if any(files):
-            authority, certificate, key = (_read(path) for path in files)
-            tls = tls_context(authority=authority, certificate=certificate, key=key)
-        return Broker(url=self.broker, username=self.username, password=secret and secret.rstrip("\r\n"), tls=tls)
-
-
-def _read(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise BrokerError(f"{path} cannot be read: {reason}") from None

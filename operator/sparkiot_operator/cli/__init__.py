@@ -13,6 +13,7 @@ from .calibrate import calibrate
 from .demo import demo
 from .demo_live import demo_live
 from .dev import dev
+from .devices import devices
 from .edge_evaluate import edge_evaluate
 from .edge_gateway import edge_gateway
 from .explain import explain
@@ -56,6 +57,7 @@ for command in (
     calibrate,
     edge_gateway,
     edge_evaluate,
+    devices,
     replay,
     explain,
     top,

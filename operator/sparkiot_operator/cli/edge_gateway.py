@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 import typer
 from pydantic import ValidationError
 
-from sparkiot_edge.settings import NO_FLAGS, EdgeSettings
+from sparkiot_edge.broker_settings import NO_FLAGS
+from sparkiot_edge.settings import EdgeSettings
 
 from .setting_flags import USAGE_ERROR, problems, take_flags
 

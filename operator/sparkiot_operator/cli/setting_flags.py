@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 USAGE_ERROR = 2
-SINGULAR = {"namespaces": "namespace", "policy_digests": "policy-digest", "groups": "group"}
+SINGULAR = {"namespaces": "namespace", "policy_digests": "policy-digest", "groups": "group", "bursts": "burst"}
 """Flags that may be repeated are named for one value."""
 
 
