@@ -10,6 +10,8 @@ from paho.mqtt.client import topic_matches_sub
 
 from .forwarding.forwarder import Forwarder
 from .groups import GroupMonitor
+from .health import HealthServer
+from .metrics import registry_of
 from .mqtt import MqttLink, Received
 from .predictors import PREDICTORS
 from .settings import EdgeSettings, Forward, Sink
@@ -39,7 +41,7 @@ class Gateway:
     """One gateway. ``run`` blocks until ``stop`` is called, from a signal handler or another thread.
 
     wall, steady: clocks in seconds, one that tells the time of day and one that is never set. Raises BrokerError,
-    SpoolError, OptionsError, and ModuleNotFoundError for a predictor or sink whose library is not installed.
+    SpoolError, OptionsError, HealthError, and ModuleNotFoundError for a predictor or sink whose library is not there.
     """
 
     def __init__(
@@ -70,6 +72,15 @@ class Gateway:
         if settings.forward is not Forward.NONE:
             self.forwarder = Forwarder(settings, self.link, wall=wall, steady=steady)
         self.counts = Counts()
+        self.health: HealthServer | None = None
+        if settings.health_port is not None:
+            self.health = HealthServer(
+                settings.health_host,
+                settings.health_port,
+                registry=registry_of(self),
+                alive=lambda: self.alive,
+                problem=lambda: self.problem,
+            )
 
     @property
     def problem(self) -> str | None:
@@ -90,6 +101,8 @@ class Gateway:
         if self.forwarder is not None:
             self.forwarder.start()
         self.link.start()
+        if self.health is not None:
+            self.health.start()
 
     def close(self) -> None:
         """Blocks for some seconds at most, while the sink takes what is left."""
@@ -97,6 +110,8 @@ class Gateway:
         self.link.stop()
         if self.forwarder is not None:
             self.forwarder.stop()
+        if self.health is not None:
+            self.health.stop()
 
     def run(self) -> None:
         """Raises GatewayError."""

@@ -135,6 +135,7 @@ class MqttLink:
         self._stopping = False
         self._on_message = on_message
         self._received = 0
+        self._granted = False
         self.connections = 0
         client = Client(
             CallbackAPIVersion.VERSION2,
@@ -200,13 +201,13 @@ class MqttLink:
             self._on_message(_received(message))
 
     def _connected(
-        self, client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _p: Properties | None
+        self, client: Client, _data: Any, flags: ConnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
         if code.is_failure:
             self._say(f"{self._broker.url} refused the connection: {code}")
             return
         self.connections += 1
-        if self._topics:
+        if self._topics and not (self._granted and flags.session_present):
             client.subscribe([(topic, QOS) for topic in self._topics])
         else:
             self._say(None)
@@ -215,6 +216,7 @@ class MqttLink:
         self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _p: Properties | None
     ) -> None:
         refused = [topic for topic, code in zip(self._topics, codes, strict=False) if code.is_failure]
+        self._granted = not refused
         self._say(f"{self._broker.url} refused the subscription to {', '.join(refused)}" if refused else None)
 
     def _not_connected(self) -> None:

@@ -16,9 +16,7 @@ LOOK_S = 1.0
 class Delivery:
     """A thread of its own. retry_s: the waits. steady: a clock in seconds that is never set."""
 
-    def __init__(
-        self, spool: Spool, sink: Sink, *, steady: Callable[[], float], retry_s: tuple[float, float] = RETRY_S
-    ) -> None:
+    def __init__(self, spool: Spool, sink: Sink, *, steady: Callable[[], float], retry_s: tuple[float, float]) -> None:
         self._spool, self._sink, self._steady = spool, sink, steady
         self._shortest, self._longest = retry_s
         self._stopping = threading.Event()
@@ -41,13 +39,18 @@ class Delivery:
 
     def stop(self, grace_s: float) -> None:
         """After ``Spool.close``: deliver what is left, for so many seconds and while the sink takes it. The rest stays
-        on disk for the next process."""
+        on disk for the next process, as does what a sink was given that does not answer."""
         self._thread.join(grace_s if self.problem is None else 0)
         self._stopping.set()
-        self._thread.join(self._longest)
-        self._sink.close()
+        self._thread.join(grace_s)
 
     def _run(self) -> None:
+        try:
+            self._deliver()
+        finally:
+            self._sink.close()
+
+    def _deliver(self) -> None:
         wait = self._shortest
         while not self._stopping.is_set():
             segment = self._spool.take(LOOK_S)
@@ -61,9 +64,9 @@ class Delivery:
                 messages = self._spool.done(segment)
             except (SinkError, SpoolError) as error:
                 self.failures += 1
-                if str(error) != self.problem:
+                if self.problem is None:
                     LOGGER.warning("the sink takes nothing: %s", error)
-                    self.problem = str(error)
+                self.problem = str(error)
                 self._stopping.wait(wait)
                 wait = min(2 * wait, self._longest)
                 continue

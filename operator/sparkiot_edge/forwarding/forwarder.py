@@ -7,7 +7,7 @@ from pathlib import Path
 from sparkiot_edge.mqtt import MqttLink
 from sparkiot_edge.settings import EdgeSettings, Forward
 
-from .delivery import Delivery
+from .delivery import RETRY_S, Delivery
 from .intake import Intake
 from .message import LineWriter
 from .sinks.base import Sink
@@ -44,7 +44,7 @@ class Forwarder:
             wall=wall,
             steady=steady,
         )
-        self.delivery = Delivery(self.spool, sink, steady=steady)
+        self.delivery = Delivery(self.spool, sink, steady=steady, retry_s=RETRY_S)
 
     def start(self) -> None:
         if self.spool.messages:

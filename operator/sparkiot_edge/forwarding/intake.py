@@ -11,7 +11,7 @@ from .message import LineWriter, Message
 from .spool import Spool, SpoolError
 
 LOGGER = logging.getLogger(__name__)
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 18
 """Bytes of lines at which a batch is written before it is complete: this bounds the memory that messages take."""
 RETRY_S = 5.0
 """Before a disk that failed is tried again."""
@@ -21,7 +21,6 @@ class Drop(enum.StrEnum):
     """Why a message is not forwarded. It is acknowledged nonetheless, or it would come for ever."""
 
     TOO_LARGE = "TooLarge"
-    RETAINED = "Retained"
     BAD_TOPIC = "BadTopic"
     NO_ROOM = "NoRoom"
     """Came with QoS 0 while nothing could be kept: nobody sends it again."""
@@ -61,17 +60,19 @@ class Intake:
         """Messages that were not acknowledged, and come again."""
         self.dropped: Counter[Drop] = Counter()
 
+    @property
+    def in_flight(self) -> int:
+        """Messages in memory that are neither synced nor acknowledged."""
+        return len(self._lines)
+
     def take(self, received: Received) -> None:
-        topic, payload, packet, retained, _again = received
+        topic, payload, packet = received[:3]
         if self.problem is not None:
             self._refuse(1, once=0 if packet else 1)
             return
         if packet:
             self._packets.append(packet)
-        if retained:
-            # Published before the subscription; each new connection would bring it again.
-            self.dropped[Drop.RETAINED] += 1
-        elif not topic:
+        if not topic:
             self.dropped[Drop.BAD_TOPIC] += 1
         elif len(payload) > self._max_line or len(line := self._line(received)) > self._max_line:
             self.dropped[Drop.TOO_LARGE] += 1
@@ -85,15 +86,16 @@ class Intake:
 
     def settle(self) -> None:
         """Everything that came is on disk and acknowledged when this returns, or is neither."""
-        if self.problem is not None:
-            self._try_again()
-            return
         if self._packets or self._lines:
             self._write()
+        # While nothing is kept too: room comes from files that the sink is given.
         self._spool.roll(now=self._wall())
+        if self.problem is not None:
+            self._try_again()
 
     def _line(self, received: Received) -> bytes:
-        return self._writer.line(Message(received.topic, received.payload, received.packet, self._wall()))
+        topic, payload, packet, retained, _again = received
+        return self._writer.line(Message(topic, payload, packet, self._wall(), retained))
 
     def _write(self) -> None:
         lines, packets, once = self._lines, self._packets, self._once

@@ -54,7 +54,7 @@ class Spool:
         self, folder: Path, *, source: str, max_bytes: int, roll_s: float, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
         self._folder, self._source = folder, source
-        self._max_bytes, self._segment_bytes = max_bytes, segment_bytes
+        self.max_bytes, self._segment_bytes = max_bytes, segment_bytes
         self._roll_ms = roll_s * 1000
         self._open: _Open | None = None
         self._sealed: deque[tuple[Segment, int, int]] = deque()
@@ -86,7 +86,7 @@ class Spool:
     @property
     def has_room(self) -> bool:
         """Enough to begin again after it was full: a tenth of the bound."""
-        return self._bytes <= 0.9 * self._max_bytes
+        return self._bytes <= 0.9 * self.max_bytes
 
     def append(self, lines: Sequence[bytes], *, now: float) -> None:
         """Each line ends in a line feed; all are on disk when this returns. now: epoch seconds.
@@ -95,9 +95,9 @@ class Spool:
         reach the sink nonetheless, and again later.
         """
         data = b"".join(lines)
-        if self._bytes + len(data) > self._max_bytes:
+        if self._bytes + len(data) > self.max_bytes:
             raise SpoolFullError(
-                f"{self._folder} holds {self._bytes} of at most {self._max_bytes} bytes: is the sink away?"
+                f"{self._folder} holds {self._bytes} of at most {self.max_bytes} bytes: is the sink away?"
             )
         self.roll(now=now)
         try:

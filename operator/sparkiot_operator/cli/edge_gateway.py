@@ -23,6 +23,7 @@ def edge_gateway(**flags: Any) -> None:
     from sparkiot_edge.forwarding.forwarder import OptionsError
     from sparkiot_edge.forwarding.spool import SpoolError
     from sparkiot_edge.gateway import Gateway, GatewayError
+    from sparkiot_edge.health import HealthError
     from sparkiot_edge.mqtt import BrokerError
     from sparkiot_operator.logs import configure_logs
     from sparkiot_operator.settings import LogFormat, LogLevel
@@ -32,7 +33,7 @@ def edge_gateway(**flags: Any) -> None:
         gateway = Gateway(EdgeSettings(**{name: value for name, value in flags.items() if value not in (None, [], ())}))
     except ValidationError as error:
         _fail(f"settings: {problems(error)}", USAGE_ERROR)
-    except (BrokerError, OptionsError, SpoolError) as error:
+    except (BrokerError, HealthError, OptionsError, SpoolError) as error:
         _fail(str(error), BAD_CONFIGURATION)
     except ModuleNotFoundError as error:
         _fail(f"{error.name} is not installed; pip install 'sparkiot[edge]' brings it", BAD_CONFIGURATION)

@@ -10,7 +10,6 @@ from sparkiot_edge.forwarding.segment import Segment
 
 from .base import SinkError
 
-LOGGER = logging.getLogger(__name__)
 TIMEOUT_S = 20.0
 """Until a message that no broker has confirmed counts as failed, and its segment is offered again."""
 QUEUE_KBYTES = 16 * 1024
@@ -26,16 +25,14 @@ class KafkaTopic:
 
     ROLL_S = 0.1
 
-    def __init__(
-        self, servers: str, *, topic: str, options: dict[str, str] | None = None, timeout_s: float = TIMEOUT_S
-    ) -> None:
+    def __init__(self, servers: str, *, topic: str, options: dict[str, str] | None = None) -> None:
         import confluent_kafka
 
         self._kafka: Any = confluent_kafka
-        self._topic, self._timeout_s = topic, timeout_s
+        self._topic, self._timeout_s = topic, TIMEOUT_S
         self._config = {
             "bootstrap.servers": servers,
-            "message.timeout.ms": int(timeout_s * 1000),
+            "message.timeout.ms": int(TIMEOUT_S * 1000),
             "linger.ms": 5,
             "queue.buffering.max.kbytes": QUEUE_KBYTES,
             "delivery.report.only.error": True,
@@ -45,11 +42,13 @@ class KafkaTopic:
         }
         self._producer: Any = None
         self._errors: list[str] = []
+        self._trouble = ""
 
     def deliver(self, segment: Segment) -> None:
         if self._producer is None:
             self._producer = self._open()
         self._errors.clear()
+        self._trouble = ""
         until = time.monotonic() + 2 * self._timeout_s
         try:
             for line in segment.lines():
@@ -82,15 +81,19 @@ class KafkaTopic:
         # What is under way may yet arrive; a producer that forgets it cannot put it behind what comes next.
         self._producer.purge()
         self._producer = None
-        raise SinkError(f"Kafka topic {self._topic} did not take a message: {reason}")
+        raise SinkError(f"Kafka topic {self._topic} did not take a message: {reason}{self._trouble}")
 
     def _open(self) -> Any:
         try:
-            return self._kafka.Producer(
-                self._config | {"error_cb": lambda error: LOGGER.warning("Kafka: %s", error)}, logger=LOGGER
-            )
+            # What goes wrong comes by the callbacks, once, and not a line for every attempt to connect.
+            silent = logging.getLogger(f"{__name__}.librdkafka")
+            silent.setLevel(logging.CRITICAL + 1)
+            return self._kafka.Producer(self._config | {"error_cb": self._troubled}, logger=silent)
         except self._kafka.KafkaException as error:
             raise SinkError(f"Kafka's client cannot be made: {error.args[0].str()}") from error
+
+    def _troubled(self, error: Any) -> None:
+        self._trouble = f" ({error.str()})"
 
     def _reported(self, error: Any, _message: Any) -> None:
         if error is not None:
