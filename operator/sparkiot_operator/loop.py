@@ -67,7 +67,7 @@ class JobLoop:
         self._events = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
         self._publisher = StatusPublisher(
             resource().get("status") or {},
-            patch=lambda changes: api.patch_status(ref.namespace, ref.name, changes),
+            patch=self._patch_status,
             events=self._events,
             interval_s=settings.status_interval_seconds,
         )
@@ -185,7 +185,7 @@ class JobLoop:
             self._log.info("%s: %s", self._ref, describe(cycle.decision))
         await session.realize(cycle)
         self._audit(cycle)
-        metrics.record(self._ref, cycle)
+        metrics.record(self._ref, cycle, now=real)
         metrics.cycle_seconds.observe(self._services.clock() - real)
         return self._until_next(session, real)
 
@@ -202,12 +202,10 @@ class JobLoop:
             cycle=cycle,
             now=real,
         )
-        writes = self._services.metrics.status_writes
+        self._services.metrics.jobs.sample(self._ref).settle(status)
         try:
-            if await self._publisher.publish(status, now=real):
-                writes.labels("ok").inc()
+            await self._publisher.publish(status, now=real)
         except ApiError as error:
-            writes.labels("failed").inc()
             changed = cycle.allocation != cycle.decision.previous
             if changed or cycle.state.ended or isinstance(error, ApiNotFoundError | ApiRefusedError):
                 raise
@@ -328,7 +326,17 @@ class JobLoop:
             cycle=None,
             now=real,
         )
+        self._services.metrics.jobs.sample(self._ref).settle(status)
         await self._publisher.publish(status, now=real)
+
+    async def _patch_status(self, changes: Mapping[str, Any]) -> None:
+        writes = self._services.metrics.status_writes
+        try:
+            await self._services.api.patch_status(self._ref.namespace, self._ref.name, changes)
+        except ApiError:
+            writes.labels("failed").inc()
+            raise
+        writes.labels("ok").inc()
 
     def _audit(self, cycle: Cycle) -> None:
         log = self._services.audit

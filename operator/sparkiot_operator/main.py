@@ -45,7 +45,7 @@ async def _operate(settings: Settings) -> None:
     health = HealthServer(metrics, ready=lambda: None if any(e.is_set() for e in up) else "waiting for the API server")
     await health.start(settings.health_host, settings.health_port)
     try:
-        async with KubeApi(timeout_s=settings.leader_deadline_seconds / 2) as lease_api:
+        async with KubeApi(timeout_s=settings.leader_deadline_seconds / 2, trace=metrics.api.trace) as lease_api:
             await _wait_for_api(lease_api, settings)
             standing_by.set()
             async with leadership(settings, lease_api, metrics) as election:
@@ -60,11 +60,15 @@ async def _operate(settings: Settings) -> None:
 async def _act(settings: Settings, metrics: Metrics, started: asyncio.Event, election: Leadership) -> None:
     """Run the jobs until a signal comes. Raises NotLeadingError when the lease is lost."""
     audit = _open_audit(settings)
-    policies = PolicyStore(folder=settings.policies_dir, digests=settings.policy_digests)
+    policies = PolicyStore(
+        folder=settings.policies_dir,
+        digests=settings.policy_digests,
+        inference=lambda role: metrics.inference_seconds.labels(role).time,
+    )
     metrics.policies_failed.set_function(lambda: len(policies.problems))
     try:
         async with (
-            KubeApi(timeout_s=settings.api_timeout_seconds, fence=election.fence) as api,
+            KubeApi(timeout_s=settings.api_timeout_seconds, fence=election.fence, trace=metrics.api.trace) as api,
             open_driver_http(settings.driver_timeout_seconds, fence=election.fence) as http,
         ):
             services = Services(
@@ -98,7 +102,8 @@ async def _serve(services: Services, started: asyncio.Event, stop: asyncio.Event
     async def login(**_: object) -> kopf.AiohttpSession:
         info = await asyncio.to_thread(connection_info)
         return kopf.AiohttpSession(
-            server=info.server, aiohttp_session=open_http(info, watches=watches, fence=services.fence)
+            server=info.server,
+            aiohttp_session=open_http(info, watches=watches, fence=services.fence, trace=services.metrics.api.trace),
         )
 
     await kopf.operator(

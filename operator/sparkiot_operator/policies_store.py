@@ -21,6 +21,8 @@ from sparkiot_policies.learned import LearnedMetaController, LearnedPolicy
 from sparkiot_policies.policy import MetaController, Policy
 from sparkiot_policies.rules import RULES, rule
 
+from .metrics.timed import TimedMetaController, TimedPolicy, Timer
+
 LOGGER = logging.getLogger(__name__)
 ARCHIVE_SUFFIXES = ("", ".zip", ".tar", ".tar.gz", ".tgz")
 Fingerprint = tuple[tuple[str, int, int], ...]
@@ -73,11 +75,15 @@ class _Entry:
 class PolicyStore:
     """Loads on first use, and again when ``refresh`` sees changed files.
 
-    folder: with artifacts besides the packaged ones. digests: that these must have, by name.
+    folder: with artifacts besides the packaged ones. digests: that these must have, by name. inference: the timer of a
+    role's answers (policy, meta); None where nobody measures them.
     """
 
-    def __init__(self, *, folder: Path | None, digests: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, folder: Path | None, digests: Mapping[str, str], inference: Callable[[str], Timer] | None = None
+    ) -> None:
         self._folder = folder
+        self._inference = inference
         self._digests = digests
         self._entries: dict[_Key, _Entry] = {}
         self._rules = {name: rule(name) for name in RULES}
@@ -120,12 +126,20 @@ class PolicyStore:
         path = self._locate(key.name)
         fingerprint = _fingerprint(path)
         try:
-            value = key.build(self._artifact(key, path))
-            loaded: Loaded[object] = Loaded(value)
+            loaded: Loaded[object] = Loaded(self._timed(key.build(self._artifact(key, path))))
         except PolicyError as error:
             LOGGER.warning("policy %s cannot be used: %s", key.name, error)
             loaded = Loaded(None, str(error))
         return _Entry(path, fingerprint, loaded)
+
+    def _timed(self, value: object) -> object:
+        if self._inference is None:
+            return value
+        if isinstance(value, LearnedPolicy):
+            return TimedPolicy(value, self._inference("policy"))
+        return (
+            TimedMetaController(value, self._inference("meta")) if isinstance(value, LearnedMetaController) else value
+        )
 
     def _artifact(self, key: _Key, path: Path | None) -> Artifact:
         if path is None:
