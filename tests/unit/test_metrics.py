@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -24,6 +25,7 @@ from sparkiot_policies.measurement import Batch
 
 CITY, CARE = JobRef("iot", "city", "u1"), JobRef("iot", "care", "u2")
 JOB = 'name="city",namespace="iot"'
+ROOT = Path(__file__).parents[2]
 UNITS = ("_seconds", "_bytes", "_ratio", "_per_hour", "_per_second", "_messages", "_info")
 COUNTED = {
     "process_max_fds",
@@ -185,7 +187,8 @@ def test_other_memory_is_a_restart_whose_outage_counts_once_it_is_measured() -> 
 def everything() -> JobSample:
     """A live job that has met each code, reason and outcome that there is."""
     sample = JobSample()
-    sample.take(live_cycle(pending=1, predicted_rate=1.0, burst=1.0, restart_cost_s=1.0, processing_rate=1.0), now=NOW)
+    measured = {"pending": 1, "predicted_rate": 1.0, "burst": 1.0, "restart_cost_s": 1.0, "processing_rate": 1.0}
+    sample.take(live_cycle(cost_rate=1.0, **measured), now=NOW)
     sample.settle(status(Phase.RUNNING, **{kind.value: "True" for kind in ConditionType}))
     sample.decisions = Counter(reason.value for reason in Reason)
     sample.clamps = Counter(code.value for code in ClampCode)
@@ -233,6 +236,24 @@ def test_names_state_their_units() -> None:
             assert family.name.endswith(UNITS), family.name
 
 
+def test_rules_and_pages_name_only_what_there_is() -> None:
+    """A rule over a metric or a label's value that nobody serves would never fire, and nobody would notice."""
+    metrics = Metrics()
+    metrics.jobs._samples[CITY] = everything()
+    served = {name.split("{")[0] for name in series(metrics)} | {f.name for f in process.HISTOGRAMS}
+    served |= {f"{f.name}_bucket" for f in process.HISTOGRAMS} | {f"{f.name}_total" for f in process.COUNTERS}
+    rules = (ROOT / "charts" / "sparkiot" / "files" / "rules.yaml").read_text()
+    pages = [(ROOT / "docs" / "how-to" / f"{page}.md").read_text() for page in ("runbook", "monitor", "install")]
+    for text in (rules, *pages):
+        assert set(re.findall(r"(?<![:\w])sparkiot_(?!driver_)\w+(?![\w./])", text)) <= served
+    asked = set(re.findall(r'condition="(\w+)"', rules))
+    assert asked <= {kind.value for kind in ConditionType}
+    phases = {phase for found in re.findall(r'phase=~?"([\w|]+)"', rules) for phase in found.split("|")}
+    assert phases <= {phase.value for phase in Phase}
+    assert set(re.findall(r'cause="(\w+)"', rules)) <= {cause.value for cause in Cause}
+    assert (asked, phases) != (set(), set())
+
+
 def test_the_page_names_what_is_served_and_nothing_else() -> None:
     metrics = Metrics()
     metrics.jobs._samples[CITY] = everything()
@@ -243,6 +264,8 @@ def test_the_page_names_what_is_served_and_nothing_else() -> None:
     stated = [f.name for f in (*families, *process.GAUGES, *process.COUNTERS, *process.HISTOGRAMS)]
     assert len(stated) == len(set(stated))
     assert set(stated) == served
+    silent = {f.name for f in text_string_to_metric_families(metrics.render().decode()) if not f.samples}
+    assert silent <= {f.name for f in (*process.COUNTERS, *process.HISTOGRAMS)}, "a job that has all has all series"
     page = metrics_page()
     for name in stated:
         assert f"| `{name}`" in page or f"| `{name}_total`" in page
