@@ -49,7 +49,6 @@ def _choice(label: str, scope: str) -> Json:
         "type": "query",
         "datasource": SOURCE,
         "query": {"query": query, "refId": label},
-        "definition": query,
         "multi": True,
         "includeAll": True,
         "allValue": ".*",
