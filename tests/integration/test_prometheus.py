@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,7 @@ def test_every_query_of_the_dashboard_has_data_and_every_rule_is_evaluated(tmp_p
             targets = {"sparkiot": f"127.0.0.1:{port}", "elsewhere": f"127.0.0.1:{server.server_port}"}
             with scraping(tmp_path, targets) as prometheus:
                 check(prometheus, rig)
+            check_runbook(rig)
     finally:
         server.shutdown()
         thread.join()
@@ -145,6 +147,17 @@ def check(prometheus: Prometheus, rig: Rig) -> None:
     (leader,) = prometheus.value('sparkiot_leader{namespace="sparkiot"}')
     assert leader["value"][1] == "1"
     assert prometheus.get("targets")["activeTargets"][0]["lastError"] == ""
+
+
+def check_runbook(rig: Rig) -> None:
+    """Its commands on a job, as they stand; what needs a pod or an installed chart is not run here."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", RUNBOOK.read_text(), re.DOTALL | re.MULTILINE)
+    commands = [line.split("  #")[0] for block in blocks for line in block.splitlines() if "-n $NS" in line]
+    here = [line for line in commands if line.startswith("kubectl") and not {"logs", "quota"} & set(line.split())]
+    assert len(here) >= 8
+    for line in here:
+        words = shlex.split(line.replace("$NS", "default").replace("$JOB", "care"))
+        rig.kubectl(*words[1:])
 
 
 def prometheus_rules(prometheus: Prometheus) -> list[Json]:

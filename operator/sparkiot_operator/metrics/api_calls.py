@@ -1,6 +1,6 @@
 """Counts the requests to the Kubernetes API server, kopf's included, where they leave the process."""
 
-import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import aiohttp
@@ -11,9 +11,13 @@ NO_ANSWER = "error"
 
 
 class ApiCalls:
-    """requests: by verb and code. seconds: by verb. ``trace`` goes into a session of aiohttp; several may share it."""
+    """requests: by verb and code. seconds: by verb. clock: seconds that only grow.
 
-    def __init__(self, requests: Counter, seconds: Histogram) -> None:
+    ``trace`` goes into a session of aiohttp; several may share it.
+    """
+
+    def __init__(self, requests: Counter, seconds: Histogram, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._requests = requests
         self._seconds = seconds
         self.trace = aiohttp.TraceConfig()
@@ -21,15 +25,16 @@ class ApiCalls:
         self.trace.on_request_end.append(self._end)
         self.trace.on_request_exception.append(self._fail)
 
-    @staticmethod
-    async def _start(_: aiohttp.ClientSession, call: SimpleNamespace, start: aiohttp.TraceRequestStartParams) -> None:
+    async def _start(
+        self, _: aiohttp.ClientSession, call: SimpleNamespace, start: aiohttp.TraceRequestStartParams
+    ) -> None:
         watches = start.url.query.get("watch") in ("true", "1")
-        call.verb, call.began = WATCH if watches else start.method, time.monotonic()
+        call.verb, call.began = WATCH if watches else start.method, self._clock()
 
     async def _end(self, _: aiohttp.ClientSession, call: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
         self._requests.labels(call.verb, str(end.response.status)).inc()
         if call.verb != WATCH:
-            self._seconds.labels(call.verb).observe(time.monotonic() - call.began)
+            self._seconds.labels(call.verb).observe(self._clock() - call.began)
 
     async def _fail(
         self, _: aiohttp.ClientSession, call: SimpleNamespace, failed: aiohttp.TraceRequestExceptionParams

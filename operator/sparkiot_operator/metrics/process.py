@@ -1,5 +1,6 @@
 """The operator itself: how its cycles, its calls and its policies do."""
 
+import time
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -64,7 +65,7 @@ class Metrics:
         self.audit_errors = self._counter(AUDIT_ERRORS)
         self.leader = self._gauge(LEADER)
         self.policies_failed = self._gauge(POLICIES_FAILED)
-        self.api = ApiCalls(self._counter(API_REQUESTS), self._histogram(API_SECONDS))
+        self.api = ApiCalls(self._counter(API_REQUESTS), self._histogram(API_SECONDS), clock=time.monotonic)
         self._gauge(JOBS).set_function(lambda: len(self.jobs))
         self._gauge(BUILD).labels(version("sparkiot")).set(1)
         for outcome in ("ok", "failed"):
