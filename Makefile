@@ -28,7 +28,7 @@ demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: 
 
 test: test-local test-live ## Run all tests
 
-test-local: $(VENV)/.dev .cache/helm/.done ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
+test-local: $(VENV)/.dev .cache/helm/.done .cache/prometheus/.done ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
 test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
@@ -78,7 +78,7 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format $(SRC) tests
 	$(BIN)/ruff check --fix $(SRC) tests
 
-generate: $(VENV)/.dev ## Write the generated files (CRD, reference pages)
+generate: $(VENV)/.dev ## Write the generated files (CRD, reference pages, dashboard)
 	$(BIN)/python -m sparkiot_operator.generate
 
 verify: $(VENV)/.dev ## Fail when a generated file is not current
@@ -130,6 +130,11 @@ $(VENV)/.dev: $(VENV)/.spark
 	@echo "bringing helm 3 and helm 4 into .cache/helm, to test the chart with (first run: half a minute)"
 	$(BIN)/python tests/fetch_helm.py .cache/helm
 	@touch $@
+
+.cache/prometheus/.done: tests/fetch_prometheus.py | $(VENV)/.dev
+	@echo "bringing Prometheus into .cache/prometheus, to test metrics, rules and dashboard with"
+	$(BIN)/python tests/fetch_prometheus.py .cache/prometheus
+	@mkdir -p $(@D) && touch $@
 
 $(VENV)/.train: $(VENV)/.dev
 	@touch $@

@@ -54,6 +54,12 @@ EVERYTHING: Json = {
         "service": {"annotations": {"a": "b"}},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "runbook": "https://docs.example/sparkiot/runbook.html",
+        },
+        "dashboard": {"enabled": True, "annotations": {"grafana_folder": "iot"}, "namespace": "grafana"},
     },
     "networkPolicy": {
         "enabled": True,

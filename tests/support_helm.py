@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts" / "sparkiot"
 BINARIES = ROOT / ".cache" / "helm"
 RELEASES = ("3", "4")
-MONITORING = ("monitoring.coreos.com/v1/ServiceMonitor", "monitoring.coreos.com/v1/PodMonitor")
+MONITORING = tuple(f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"))
 COMMAND_S = 120.0
 """How long helm may take: only lest a test hangs."""
 

@@ -68,7 +68,7 @@ def render(observation: JSON) -> str:
     for name, text, value in (
         ("batch_duration_seconds", "Duration of the newest micro-batch.", latest.get("durationSeconds")),
         ("batch_latency_seconds", "Latency of the newest micro-batch's oldest row.", latest.get("latencySeconds")),
-        ("executor_memory_percent", "How full the fullest executor's heap got.", observation["memoryPercent"]),
+        ("executor_memory_ratio", "How full the fullest executor's heap got.", _ratio(observation["memoryPercent"])),
         ("executor_startup_seconds", "From request to registration, newest executor.", observation["startupSeconds"]),
         ("restart_cost_seconds", "Outage of the newest restart of Spark.", observation["restartCostSeconds"]),
         ("applied_generation", "Generation of the allocation in effect.", applied.get("generation")),
@@ -102,10 +102,10 @@ def _shuffle(out: list[str], shuffle: JSON) -> None:
     _family(out, "tier_working", "gauge", "Whether a tier is used, or left alone until its next trial.", works)
     newest = shuffle["batches"][-1]
     labels = {key: newest[key] for key in ("tier", "compression")}
-    _family(out, "tiered_batch", "gauge", "1; tier and compression of the newest batch.", [(labels, 1)])
+    _family(out, "tiered_batch_info", "gauge", "1; tier and compression of the newest batch.", [(labels, 1)])
     for name, text, value in (
         ("tiered_batch_ratio", "Stored by raw bytes of the newest batch.", newest["ratio"]),
-        ("data_temperature", "Probability that shuffled data is read again.", shuffle["temperature"]),
+        ("data_temperature_ratio", "Probability that shuffled data is read again.", shuffle["temperature"]),
     ):
         _family(out, name, "gauge", text, [({}, value)])
 
@@ -127,6 +127,10 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _ratio(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
 
 
 def _bytes(mib: int | None) -> int | None:

@@ -27,11 +27,15 @@ APPLY_PATCH = "application/apply-patch+yaml"
 class KubeApi:
     """A thin edge: one method a call, JSON in and out. Every call raises an ApiError's child.
 
-    timeout_s: seconds until a call counts as failed. fence: raises where nothing may be changed any more.
+    timeout_s: seconds until a call counts as failed. fence: raises where nothing may be changed any more. trace: sees
+    every request.
     """
 
-    def __init__(self, *, timeout_s: float, fence: Fence | None = None) -> None:
+    def __init__(
+        self, *, timeout_s: float, fence: Fence | None = None, trace: aiohttp.TraceConfig | None = None
+    ) -> None:
         self._fence = fence
+        self._trace = trace
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._server = ""
@@ -173,7 +177,7 @@ class KubeApi:
             if self._session:
                 await self._session.close()
             self._server = info.server.rstrip("/")
-            self._session = open_http(info, fence=self._fence)
+            self._session = open_http(info, fence=self._fence, trace=self._trace)
             return self._session
 
 

@@ -53,16 +53,23 @@ def connection_info() -> kopf.ConnectionInfo:
     )
 
 
-def open_http(info: kopf.ConnectionInfo, *, watches: int = 0, fence: Fence | None = None) -> aiohttp.ClientSession:
+def open_http(
+    info: kopf.ConnectionInfo,
+    *,
+    watches: int = 0,
+    fence: Fence | None = None,
+    trace: aiohttp.TraceConfig | None = None,
+) -> aiohttp.ClientSession:
     """A session with few connections: a TLS connection costs a third of a MiB, and hundreds of jobs start at once.
 
-    watches: connections that are occupied all the time. fence: raises where nothing may be changed any more.
+    watches: connections that are occupied all the time. fence: raises where nothing may be changed any more. trace:
+    sees every request.
     """
     return aiohttp.ClientSession(
         headers={"User-Agent": "sparkiot-operator", "Accept": "application/json", **info.as_http_headers()},
         connector=aiohttp.TCPConnector(ssl=info.as_ssl_context(), limit=CONNECTIONS + watches),
         trust_env=True,
-        trace_configs=[fenced(fence)] if fence else None,
+        trace_configs=[*([trace] if trace else []), *([fenced(fence)] if fence else [])],
     )
 
 

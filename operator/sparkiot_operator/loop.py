@@ -68,9 +68,10 @@ class JobLoop:
         self._log = logging.LoggerAdapter(LOGGER, {"job": str(ref)})
         settings, api = services.settings, services.api
         self._events = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
+        self._status = StatusPatch(ref, api=api, version=str(resource()["metadata"]["resourceVersion"]))
         self._publisher = StatusPublisher(
             resource().get("status") or {},
-            patch=StatusPatch(ref, api=api, version=str(resource()["metadata"]["resourceVersion"])).send,
+            patch=self._patch_status,
             events=self._events,
             interval_s=settings.status_interval_seconds,
         )
@@ -190,7 +191,7 @@ class JobLoop:
             self._log.info("%s: %s", self._ref, describe(cycle.decision))
         await session.realize(cycle)
         self._remember(cycle, session.fallback)
-        metrics.record(self._ref, cycle)
+        metrics.record(self._ref, cycle, now=real)
         metrics.cycle_seconds.observe(self._services.clock() - real)
         return self._until_next(session, real)
 
@@ -207,12 +208,10 @@ class JobLoop:
             cycle=cycle,
             now=real,
         )
-        writes = self._services.metrics.status_writes
+        self._services.metrics.jobs.sample(self._ref).settle(status)
         try:
-            if await self._publisher.publish(status, now=real):
-                writes.labels("ok").inc()
+            await self._publisher.publish(status, now=real)
         except ApiError as error:
-            writes.labels("failed").inc()
             changed = cycle.allocation != cycle.decision.previous
             if changed or cycle.state.ended or isinstance(error, ApiNotFoundError | ApiRefusedError):
                 raise
@@ -334,7 +333,17 @@ class JobLoop:
             cycle=None,
             now=real,
         )
+        self._services.metrics.jobs.sample(self._ref).settle(status)
         await self._publisher.publish(status, now=real)
+
+    async def _patch_status(self, changes: Mapping[str, Any]) -> None:
+        writes = self._services.metrics.status_writes
+        try:
+            await self._status.send(changes)
+        except ApiError:
+            writes.labels("failed").inc()
+            raise
+        writes.labels("ok").inc()
 
     def _remember(self, cycle: Cycle, rule: Policy) -> None:
         """For whoever asks later: in the audit log, and for the built-in page. Neither may fail the job."""

@@ -50,7 +50,7 @@ async def _operate(settings: Settings) -> None:
     health = HealthServer(metrics, ready=lambda: None if any(e.is_set() for e in up) else "waiting for the API server")
     await health.start(settings.health_host, settings.health_port)
     try:
-        async with KubeApi(timeout_s=settings.leader_deadline_seconds / 2) as lease_api:
+        async with KubeApi(timeout_s=settings.leader_deadline_seconds / 2, trace=metrics.api.trace) as lease_api:
             await _wait_for_api(lease_api, settings)
             standing_by.set()
             async with (
@@ -76,8 +76,8 @@ async def _act(
     audit = _open_audit(settings)
     try:
         async with (
-            _policies(settings) as policies,
-            KubeApi(timeout_s=settings.api_timeout_seconds, fence=election.fence) as api,
+            _policies(settings, metrics) as policies,
+            KubeApi(timeout_s=settings.api_timeout_seconds, fence=election.fence, trace=metrics.api.trace) as api,
             open_driver_http(settings.driver_timeout_seconds, fence=election.fence) as http,
         ):
             metrics.policies_failed.set_function(lambda: len(policies.problems))
@@ -113,7 +113,8 @@ async def _serve(services: Services, started: asyncio.Event, stop: asyncio.Event
     async def login(**_: object) -> kopf.AiohttpSession:
         info = await asyncio.to_thread(connection_info)
         return kopf.AiohttpSession(
-            server=info.server, aiohttp_session=open_http(info, watches=watches, fence=services.fence)
+            server=info.server,
+            aiohttp_session=open_http(info, watches=watches, fence=services.fence, trace=services.metrics.api.trace),
         )
 
     await kopf.operator(
@@ -141,7 +142,7 @@ async def _wait_for_api(api: KubeApi, settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _policies(settings: Settings) -> AsyncIterator[PolicyStore]:
+async def _policies(settings: Settings, metrics: Metrics) -> AsyncIterator[PolicyStore]:
     async with fetching(
         settings.policy_sources,
         settings.policy_digests,
@@ -149,7 +150,12 @@ async def _policies(settings: Settings) -> AsyncIterator[PolicyStore]:
         retry_s=settings.error_backoff_seconds,
         retry_max_s=settings.error_backoff_max_seconds,
     ) as fetched:
-        yield PolicyStore(folder=settings.policies_dir, digests=settings.policy_digests, fetched=fetched)
+        yield PolicyStore(
+            folder=settings.policies_dir,
+            digests=settings.policy_digests,
+            fetched=fetched,
+            inference=lambda role: metrics.inference_seconds.labels(role).time,
+        )
 
 
 async def _reload(policies: PolicyStore, interval_s: float) -> None:

@@ -22,6 +22,8 @@ from sparkiot_policies.learned import LearnedMetaController, LearnedPolicy
 from sparkiot_policies.policy import MetaController, Policy
 from sparkiot_policies.rules import RULES, rule
 
+from .metrics.timed import TimedMetaController, TimedPolicy, Timer
+
 LOGGER = logging.getLogger(__name__)
 ARCHIVE_SUFFIXES = ("", ".zip", ".tar", ".tar.gz", ".tgz")
 Fingerprint = tuple[tuple[str, int, int], ...]
@@ -96,12 +98,21 @@ class PolicyStore:
     """Loads on first use, and again when ``refresh`` sees changed files.
 
     folder: with artifacts besides the packaged ones. digests: that these must have, by name. fetched: further ones,
-    which win over the folder's; None where nothing is fetched.
+    which win over the folder's; None where nothing is fetched. inference: the timer of a role's answers (policy, meta);
+    None where nobody measures them.
     """
 
-    def __init__(self, *, folder: Path | None, digests: Mapping[str, str], fetched: Fetched | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path | None,
+        digests: Mapping[str, str],
+        fetched: Fetched | None = None,
+        inference: Callable[[str], Timer] | None = None,
+    ) -> None:
         self._folder = folder
         self._fetched = fetched
+        self._inference = inference
         self._digests = digests
         self._entries: dict[_Key, _Entry] = {}
         self._rules = {name: rule(name) for name in RULES}
@@ -142,12 +153,20 @@ class PolicyStore:
     def _load(self, key: _Key) -> _Entry:
         seen = self._look(key.name)
         try:
-            value = key.build(self._artifact(key, seen))
-            loaded: Loaded[object] = Loaded(value)
+            loaded: Loaded[object] = Loaded(self._timed(key.build(self._artifact(key, seen))))
         except PolicyError as error:
             LOGGER.warning("policy %s cannot be used: %s", key.name, error)
             loaded = Loaded(None, str(error))
         return _Entry(seen, loaded)
+
+    def _timed(self, value: object) -> object:
+        if self._inference is None:
+            return value
+        if isinstance(value, LearnedPolicy):
+            return TimedPolicy(value, self._inference("policy"))
+        return (
+            TimedMetaController(value, self._inference("meta")) if isinstance(value, LearnedMetaController) else value
+        )
 
     def _artifact(self, key: _Key, seen: _Seen) -> Artifact:
         if seen.problem is not None:

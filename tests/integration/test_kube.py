@@ -1,5 +1,6 @@
 """The operator's own calls to an API server, and what becomes of the ways in which they fail."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from sparkiot_operator.errors import (
     ApiRefusedError,
     ApiUnreachableError,
     KubeconfigError,
+    NotLeadingError,
 )
 from sparkiot_operator.events import Event, JobRef, build_event
 from sparkiot_operator.kube import KubeApi
 from sparkiot_operator.login import connection_info
+from sparkiot_operator.metrics import Metrics
 from sparkiot_sim.devcluster import DevCluster
 
 JOBS = "/apis/sparkiot.dev/v1alpha1/namespaces/default/sparkiotjobs"
@@ -95,6 +98,45 @@ async def test_a_server_that_is_away_is_temporary(
     async with KubeApi(timeout_s=10) as api:
         with pytest.raises(ApiUnreachableError, match=r"GET /apis/sparkiot\.dev/v1alpha1: no answer"):
             await api.check()
+
+
+async def test_calls_are_counted_by_verb_and_code_and_those_that_got_no_answer(
+    cluster: DevCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cluster.kubeconfig is not None
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    metrics = Metrics()
+    async with KubeApi(timeout_s=10, trace=metrics.api.trace) as api:
+        await api.check()
+        await api.list_jobs("default")
+        with pytest.raises(ApiNotFoundError):
+            await api.patch_status("default", "nobody", {"phase": "Running"})
+        await api.read(f"{JOBS}?watch=true&timeoutSeconds=1")
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
+    (tmp_path / "away").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "away"))
+
+    def refuse() -> None:
+        raise NotLeadingError("the lease is lost")
+
+    async with KubeApi(timeout_s=10, trace=metrics.api.trace) as api:
+        with pytest.raises(ApiUnreachableError):
+            await api.list_jobs("default")
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    async with KubeApi(timeout_s=10, fence=refuse, trace=metrics.api.trace) as api:
+        with pytest.raises(NotLeadingError):
+            await api.patch_status("default", "nobody", {"phase": "Running"})
+    text = metrics.render().decode()
+    counted = dict(re.findall(r"^sparkiot_api_requests_total\{(.*)\} (\S+)$", text, re.MULTILINE))
+    assert counted == {
+        'code="200",verb="GET"': "2.0",
+        'code="404",verb="PATCH"': "1.0",
+        'code="200",verb="WATCH"': "1.0",
+        'code="error",verb="GET"': "1.0",
+    }, "what is held back in this process says nothing of the server"
+    assert 'sparkiot_api_request_duration_seconds_count{verb="GET"} 2.0' in text
+    assert 'duration_seconds_count{verb="WATCH"}' not in text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from support_prometheus import promtool
 
 from sparkiot_driver import exposition
 from sparkiot_driver.allocation import Allocation
@@ -92,8 +93,10 @@ def test_metrics_name_the_tier_that_failed() -> None:
     text = exposition.render(report.observation(0, 1.0, own_cpu=0.5, rss_bytes=None))
     families = {family.name: family for family in text_string_to_metric_families(text)}
     assert all(family.documentation and family.type != "untyped" for family in families.values())
+    checked = promtool("check", "metrics", stdin=text)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
     (failures,) = families["sparkiot_driver_tier_failures"].samples
     assert (failures.labels, failures.value) == ({"tier": "Hot", "reason": "TierFull"}, 1.0)
     working = {sample.labels["tier"]: sample.value for sample in families["sparkiot_driver_tier_working"].samples}
     assert working == {"Hot": 0.0, "Warm": 1.0}
-    assert families["sparkiot_driver_tiered_batch"].samples[0].labels == {"tier": "Warm", "compression": "None"}
+    assert families["sparkiot_driver_tiered_batch_info"].samples[0].labels == {"tier": "Warm", "compression": "None"}

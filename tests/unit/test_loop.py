@@ -220,6 +220,22 @@ async def test_the_desired_allocation_is_written_before_it_is_applied(loop: JobL
     assert world.events == ["Started", "PolicyLoaded", "ScaledUp"]
 
 
+async def test_what_a_job_is_and_what_it_did_are_told_apart_once_it_is_suspended(
+    loop: JobLoop, world: World, services: Services
+) -> None:
+    await turns(loop, world, 2)
+    text = services.metrics.render().decode()
+    assert 'sparkiot_job_condition{condition="Ready",name="city",namespace="iot"} 1.0' in text
+    assert "sparkiot_job_executors{" in text
+    world.edit(suspend=True)
+    await turns(loop, world, 1)
+    text = services.metrics.render().decode()
+    assert 'sparkiot_job_condition{condition="Ready",name="city",namespace="iot"} 0.0' in text
+    assert 'sparkiot_job_phase_info{name="city",namespace="iot",phase="Suspended"} 1.0' in text
+    assert "sparkiot_job_executors{" not in text
+    assert "sparkiot_job_decisions_total{" in text
+
+
 async def test_what_cannot_be_written_is_not_applied(loop: JobLoop, world: World, wish: Wish) -> None:
     await turns(loop, world, 1)
     world.api_away, wish.executors = True, 6
@@ -239,6 +255,9 @@ async def test_measurements_that_cannot_be_written_do_not_stop_the_job(
     await turns(loop, world, 10)
     cycles = sum(services.metrics.jobs.sample(REF).decisions.values())
     assert cycles == 11
+    writes = services.metrics.status_writes
+    assert writes.labels("ok")._value.get() == 1
+    assert writes.labels("failed")._value.get() >= 1
 
 
 async def test_cycles_keep_to_their_grid_and_missed_ones_are_counted(

@@ -1,11 +1,14 @@
 """The policy store: what may be loaded, what is said when it cannot be, and reloading."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support_jobs import allocation, evaluation, job
 from support_policies import policy_artifact, random_artifact
 
+from sparkiot_operator.metrics.timed import Timer
 from sparkiot_operator.policies_store import PolicyStore, UnavailablePolicy
 from sparkiot_policies.decide import decide
 from sparkiot_policies.decision import FallbackCode
@@ -47,6 +50,33 @@ def test_an_artifact_with_the_digest_of_the_settings_or_of_the_job(folder: Path)
 def test_one_artifact_is_loaded_once_for_all_jobs(folder: Path) -> None:
     store = PolicyStore(folder=folder, digests={"city": digest(folder)})
     assert store.policy("city", None).value is store.policy("city", None).value
+
+
+def test_the_answers_of_learned_policies_are_timed_and_nothing_else_changes(folder: Path) -> None:
+    times: dict[str, int] = {"policy": 0, "meta": 0}
+
+    def timer(role: str) -> Timer:
+        @contextlib.contextmanager
+        def measure() -> Iterator[None]:
+            times[role] += 1
+            yield
+
+        return measure
+
+    digests = {"city": digest(folder)}
+    plain = PolicyStore(folder=folder, digests=digests).policy("city", None).value
+    store = PolicyStore(folder=folder, digests=digests, inference=timer)
+    timed = store.policy("city", None).value
+    assert plain is not None
+    assert timed is not None
+    assert (timed.identity, timed.needs()) == (plain.identity, plain.needs())
+    decided = [decide(job(), evaluation(), policy, fallback=rule("Rate")).proposal for policy in (plain, timed)]
+    assert decided[0] == decided[1]
+    rate = store.policy("Rate", None).value
+    assert rate is not None
+    decide(job(), evaluation(), rate, fallback=rate)
+    assert times == {"policy": 1, "meta": 0}, "a rule's answers are not"
+    assert store.policy("city", None).value is timed
 
 
 @pytest.mark.parametrize(
