@@ -45,31 +45,36 @@ async def _operate(settings: Settings) -> None:
     metrics = Metrics()
     started, standing_by = asyncio.Event(), asyncio.Event()
     up = (started, standing_by)
-    health = HealthServer(metrics, ready=lambda: None if any(e.is_set() for e in up) else "waiting for the API server")
+    health = HealthServer(
+        metrics, ready=lambda: None if any(e.is_set() for e in up) else "waiting for the API server or for policies"
+    )
     await health.start(settings.health_host, settings.health_port)
     try:
         async with KubeApi(timeout_s=settings.leader_deadline_seconds / 2) as lease_api:
             await _wait_for_api(lease_api, settings)
-            standing_by.set()
-            async with leadership(settings, lease_api, metrics) as election:
-                standing_by.clear()
-                if election.leading:
-                    await _act(settings, metrics, started, election)
+            # Before the lease, as nobody renews it yet when it has just been taken.
+            async with _policies(settings) as policies:
+                metrics.policies_failed.set_function(lambda: len(policies.problems))
+                standing_by.set()
+                async with leadership(settings, lease_api, metrics) as election:
+                    standing_by.clear()
+                    if election.leading:
+                        await _act(settings, metrics, policies, started, election)
     finally:
         await health.stop()
         LOGGER.info("the operator has stopped; jobs keep their allocation")
 
 
-async def _act(settings: Settings, metrics: Metrics, started: asyncio.Event, election: Leadership) -> None:
+async def _act(
+    settings: Settings, metrics: Metrics, policies: PolicyStore, started: asyncio.Event, election: Leadership
+) -> None:
     """Run the jobs until a signal comes. Raises NotLeadingError when the lease is lost."""
     audit = _open_audit(settings)
     try:
         async with (
-            _policies(settings) as policies,
             KubeApi(timeout_s=settings.api_timeout_seconds, fence=election.fence) as api,
             open_driver_http(settings.driver_timeout_seconds, fence=election.fence) as http,
         ):
-            metrics.policies_failed.set_function(lambda: len(policies.problems))
             services = Services(
                 settings=settings,
                 api=api,
@@ -130,6 +135,7 @@ async def _wait_for_api(api: KubeApi, settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _policies(settings: Settings) -> AsyncIterator[PolicyStore]:
+    """Those that are fetched come in the background, after a first attempt."""
     async with fetching(
         settings.policy_sources,
         settings.policy_digests,

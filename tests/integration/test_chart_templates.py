@@ -199,8 +199,13 @@ def at(values: Json, path: tuple[str, ...]) -> Any:
     return values
 
 
-OPTIONAL = {(): {"global"}, ("resources",): {"claims"}, ("redis", "resources"): {"claims"}, ("livenessProbe",): {"successThreshold"},
-            ("readinessProbe",): {"initialDelaySeconds", "successThreshold"}}  # fmt: skip
+OPTIONAL = {
+    (): {"global"},
+    ("resources",): {"claims"},
+    ("redis", "resources"): {"claims"},
+    ("livenessProbe",): {"successThreshold"},
+    ("readinessProbe",): {"initialDelaySeconds", "successThreshold"},
+}
 """What may be stated though values.yaml leaves it out."""
 
 
