@@ -47,19 +47,24 @@ async def _operate(settings: Settings) -> None:
     metrics = Metrics()
     started, standing_by = asyncio.Event(), asyncio.Event()
     up = (started, standing_by)
-    health = HealthServer(metrics, ready=lambda: None if any(e.is_set() for e in up) else "waiting for the API server")
+    health = HealthServer(
+        metrics, ready=lambda: None if any(e.is_set() for e in up) else "waiting for the API server or for policies"
+    )
     await health.start(settings.health_host, settings.health_port)
     try:
         async with KubeApi(timeout_s=settings.leader_deadline_seconds / 2, trace=metrics.api.trace) as lease_api:
             await _wait_for_api(lease_api, settings)
-            standing_by.set()
-            async with (
-                inside_page(settings, standby=standing_by.is_set) as timelines,
-                leadership(settings, lease_api, metrics) as election,
-            ):
-                standing_by.clear()
-                if election.leading:
-                    await _act(settings, metrics, started, election, timelines)
+            # Before the lease, as nobody renews it yet when it has just been taken.
+            async with _policies(settings, metrics) as policies:
+                metrics.policies_failed.set_function(lambda: len(policies.problems))
+                standing_by.set()
+                async with (
+                    inside_page(settings, standby=standing_by.is_set) as timelines,
+                    leadership(settings, lease_api, metrics) as election,
+                ):
+                    standing_by.clear()
+                    if election.leading:
+                        await _act(settings, metrics, policies, started, election, timelines)
     finally:
         await health.stop()
         LOGGER.info("the operator has stopped; jobs keep their allocation")
@@ -68,6 +73,7 @@ async def _operate(settings: Settings) -> None:
 async def _act(
     settings: Settings,
     metrics: Metrics,
+    policies: PolicyStore,
     started: asyncio.Event,
     election: Leadership,
     timelines: Timelines | None,
@@ -76,11 +82,9 @@ async def _act(
     audit = _open_audit(settings)
     try:
         async with (
-            _policies(settings, metrics) as policies,
             KubeApi(timeout_s=settings.api_timeout_seconds, fence=election.fence, trace=metrics.api.trace) as api,
             open_driver_http(settings.driver_timeout_seconds, fence=election.fence) as http,
         ):
-            metrics.policies_failed.set_function(lambda: len(policies.problems))
             services = Services(
                 settings=settings,
                 api=api,
@@ -143,6 +147,7 @@ async def _wait_for_api(api: KubeApi, settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _policies(settings: Settings, metrics: Metrics) -> AsyncIterator[PolicyStore]:
+    """Those that are fetched come in the background, after a first attempt."""
     async with fetching(
         settings.policy_sources,
         settings.policy_digests,

@@ -22,7 +22,7 @@ MAX_BYTES = 64 << 20
 """Of an archive; what is read out of it has limits of its own."""
 CONNECT_S, READ_S = 5.0, 10.0
 FIRST_LOOK_S = 20.0
-"""How long the jobs wait for the first attempt, lest each of them begins on its fallback rule."""
+"""How long the operator waits for the first attempt, lest each job begins on its fallback rule."""
 _DENIED = frozenset({"AccessDenied", "401", "403", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import threading
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from support_policies import policy_artifact
 
+from sparkiot_operator import policy_fetching
 from sparkiot_operator.policies_store import PolicyStore
-from sparkiot_operator.policy_fetching import Fetcher
+from sparkiot_operator.policy_fetching import Fetcher, Store
 from sparkiot_operator.policy_source import Source
 from sparkiot_operator.settings import Settings
 from sparkiot_policies.errors import ArtifactError
@@ -64,6 +66,26 @@ def test_it_is_tried_until_it_is_there(tmp_path: Path) -> None:
     asyncio.run(found.run())
     assert (bucket.calls, found.path("city"), found.problems) == (4, tmp_path / "city", {})
     assert found.path("other") is None
+
+
+def test_a_store_that_hangs_keeps_the_operator_waiting_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+
+    def hang(source: Source, digest: str, target: Path, store: Store) -> None:
+        answer.wait(60)
+        raise ArtifactError(f"{source}: no answer")
+
+    monkeypatch.setattr(policy_fetching, "fetch", hang)
+    monkeypatch.setattr(policy_fetching, "FIRST_LOOK_S", 0.01)
+
+    async def begin() -> None:
+        one = policy_fetching.fetching({"city": str(CITY)}, {"city": DIGEST}, Store(), retry_s=1, retry_max_s=1)
+        async with one as found:
+            assert found is not None
+            assert "not fetched yet" in found.problems["city"]
+            answer.set()
+
+    asyncio.run(begin())
 
 
 def test_the_store_says_why_one_is_not_there_and_loads_it_once_it_is(tmp_path: Path) -> None:

@@ -95,6 +95,8 @@ def test_wrong_values_are_refused(values: dict[str, object], message: str) -> No
         ([], "state either namespaces"),
         (["--all-namespaces", "--audit-files", "0"], "--audit-files: Input should be greater than or equal to 1"),
         (["--all-namespaces", "--policy-digest", "city"], "--policy-digest city: expected NAME=sha256"),
+        (["--all-namespaces", "--policy-source", "city="], "--policy-source city=: expected NAME=s3://BUCKET/KEY"),
+        (["--all-namespaces", "--endpoint-peer", "{"], "--endpoint-peer {: not JSON"),
     ],
 )
 def test_wrong_flags_are_one_line_and_exit_2(arguments: list[str], message: str) -> None:
