@@ -133,7 +133,7 @@ async def test_all_that_comes_from_a_cluster_is_escaped(site: Site) -> None:
     for path in ("", "jobs/iot/x", "jobs/iot/x/numbers", "?q=" + HOSTILE.replace("&", "%26").replace("#", "%23")):
         page = await site.get(path)
         assert [a.get("src") for t, a in page.tags if t == "script"] == [
-            "/static/vendor/htmx.min.js",
+            "/static/vendor/htmx-4.0.1.min.js",
             "/static/page.js",
         ]
         assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
@@ -200,6 +200,35 @@ async def test_events_that_may_not_be_read_are_said_to_be(site: Site) -> None:
     page = await site.get("jobs/iot/healthcare")
     assert "Events cannot be read: GET …/events: 403 forbidden" in page.text
     assert "Timeline" in page.text
+
+
+async def test_what_only_live_jobs_have_is_shown_where_it_is(site: Site) -> None:
+    assert "Driver" not in (await site.get("jobs/iot/healthcare")).text
+    job = copy.deepcopy(site.api.jobs[0])
+    job["status"] |= {"driver": {"pod": "city-driver", "restarts": 2, "lastFailure": {"reason": "OutOfMemory"}}}
+    site.api.jobs = [job]
+    page = " ".join((await site.get("jobs/iot/healthcare")).text.split())
+    for wanted in ("Driver podcity-driver", "Driver restarts2", "Last failureOutOfMemory"):
+        assert wanted in page
+
+
+async def test_who_acts_instead_of_the_policy_is_what_the_condition_says_now(site: Site) -> None:
+    """The last decision that changed anything may be older than the end of a fallback."""
+    job = copy.deepcopy(site.api.jobs[0])
+    job["status"]["decision"]["fallback"] = "PolicyFailed"
+    site.api.jobs = [job]
+    assert "Acts insteadnobody" in (await site.get("jobs/iot/healthcare")).text
+    (degraded,) = [c for c in job["status"]["conditions"] if c["type"] == "Degraded"]
+    degraded |= {"status": "True", "reason": "PolicyFailed"}
+    assert "Acts insteadRate: PolicyFailed" in (await site.get("jobs/iot/healthcare")).text
+
+
+async def test_an_api_server_that_is_away_is_not_asked_for_events_too(site: Site) -> None:
+    await site.get()
+    site.api.error = ApiUnreachableError("GET /apis: no answer")
+    site.api.events_error = ApiRefusedError("it was asked")
+    page = await site.get("jobs/iot/healthcare")
+    assert "Events cannot be read: GET /apis: no answer" in page.text
 
 
 async def test_events_of_an_earlier_job_of_the_name_are_not_shown(site: Site) -> None:

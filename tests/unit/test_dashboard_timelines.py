@@ -14,6 +14,7 @@ from sparkiot_operator.dashboard.samples import ENTRIES, SAMPLES, Entry, Sample,
 from sparkiot_operator.dashboard.watching import look
 from sparkiot_operator.events import JobRef
 from sparkiot_operator.replay import replay
+from sparkiot_policies.job import Mode
 from sparkiot_policies.rules import Fixed, rule
 
 REF = JobRef("iot", "city", "uid-1")
@@ -39,6 +40,15 @@ def test_a_decision_is_a_sample_and_the_rule_decides_it_again() -> None:
     (entry,) = found.entries
     assert (entry.moved, entry.policy, entry.clamps) == (2, "Scripted", ())
     assert "executors 4 -> 6" in entry.message
+
+
+def test_what_is_only_advised_is_called_so() -> None:
+    advised = record(6)
+    timelines = Timelines()
+    timelines.record(replace(advised, job=replace(advised.job, mode=Mode.ADVISE)), rule("Rate"))
+    found = timelines.find(REF)
+    assert found is not None
+    assert found.verb == "advised"
 
 
 def test_the_rule_is_the_one_of_sparkiot_replay() -> None:

@@ -90,7 +90,9 @@ class Board:
             return self._snapshot
 
     async def events(self, ref: JobRef) -> tuple[list[dict[str, Any]], str | None]:
-        """A job's events, newest first, or why they cannot be read."""
+        """A job's events, newest first, or why they cannot be read. An API server that is away is not asked."""
+        if self._snapshot.problem is not None:
+            return [], self._snapshot.problem.message
         try:
             found = await self._api.list_events(ref.namespace, ref.name)
         except ApiError as error:

@@ -117,7 +117,7 @@ def draw(timeline: Timeline) -> Chart | None:
             whole_top,
             (
                 ("running", "running", _of("running")),
-                ("decided", "decided", _of("decided")),
+                ("decided", timeline.verb, _of("decided")),
                 ("rule", f"rule {rule}", _of("rule")),
             ),
         ),
@@ -136,14 +136,15 @@ def draw(timeline: Timeline) -> Chart | None:
         marks=tuple(_marks(samples, x)),
         mark_top=top + STRIP + 12,
         times=tuple(Tick(x(t), formats.clock(t)[:5]) for t in time_ticks(times[0], times[-1], 8)),
-        moments=tuple(_moments(samples, x, rule)),
+        moments=tuple(_moments(samples, x, verb=timeline.verb, rule=rule)),
         summary=summary(timeline),
     )
 
 
 def spark(timeline: Timeline | None) -> str:
     """A path of the load for a row of the overview; empty where none is known."""
-    samples = list(timeline.samples)[-SPARK[0] :] if timeline else []
+    newest_first = list(reversed(timeline.samples)) if timeline else []
+    samples = newest_first[: SPARK[0] : 2][::-1]
     loads = [s.load for s in samples]
     known = [v for v in loads if v is not None]
     if len(known) < 2:
@@ -161,7 +162,7 @@ def summary(timeline: Timeline) -> str:
     for name, values, unit in (
         ("Load", [s.load for s in samples], "msg/s"),
         ("Executors running", [s.running for s in samples], ""),
-        ("Executors decided", [s.decided for s in samples], ""),
+        (f"Executors {timeline.verb}", [s.decided for s in samples], ""),
         ("Latency", [s.latency_s for s in samples], "s"),
     ):
         known = [v for v in values if v is not None]
@@ -233,7 +234,7 @@ def _marks(samples: Sequence[Sample], x: Scale) -> Iterator[Mark]:
             yield Mark(x(sample.time), "held")
 
 
-def _moments(samples: Sequence[Sample], x: Scale, rule: str) -> list[Moment]:
+def _moments(samples: Sequence[Sample], x: Scale, *, verb: str, rule: str) -> list[Moment]:
     every = -(-len(samples) // MOMENTS)
     shown = samples[::-1][::every][::-1]
     edges = [LEFT, *((x(a.time) + x(b.time)) / 2 for a, b in pairwise(shown)), RIGHT]
@@ -243,7 +244,7 @@ def _moments(samples: Sequence[Sample], x: Scale, rule: str) -> list[Moment]:
             ("load", formats.quantity(sample.load, "msg/s")),
             ("forecast", formats.quantity(sample.forecast, "msg/s")),
             ("running", formats.quantity(sample.running)),
-            ("decided", formats.quantity(sample.decided)),
+            (verb, formats.quantity(sample.decided)),
             (f"rule {rule}", formats.quantity(sample.rule)),
             ("latency", formats.duration(sample.latency_s)),
             ("tier", sample.tier.value if sample.tier else formats.MISSING),

@@ -9,6 +9,9 @@ from sparkiot_operator.settings import Settings
 
 from .samples import Timelines
 
+API_TIMEOUT_S = 5.0
+"""Of the page's own calls: well below the 30 s that a browser waits for it."""
+
 
 @contextlib.asynccontextmanager
 async def inside_page(settings: Settings, *, standby: Callable[[], bool]) -> AsyncIterator[Timelines | None]:
@@ -26,7 +29,7 @@ async def inside_page(settings: Settings, *, standby: Callable[[], bool]) -> Asy
 
     timelines = Timelines()
     # Its own connections: a browser shall not hold up the calls of jobs.
-    async with KubeApi(timeout_s=settings.api_timeout_seconds) as api:
+    async with KubeApi(timeout_s=min(settings.api_timeout_seconds, API_TIMEOUT_S)) as api:
         board = Board(
             api,
             namespaces=settings.namespaces or [None],

@@ -3,11 +3,11 @@
 The page may look at a cluster whose operator is of another version, so nothing here refuses an unknown field.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparkiot_operator.events import JobRef
+from sparkiot_operator.events import FALLBACKS, JobRef
 from sparkiot_operator.resource.base import seconds
 from sparkiot_operator.times import parse_timestamp
 
@@ -57,7 +57,8 @@ class LastDecision:
 class JobView:
     """None is missing. Times: epoch seconds. cost: $/h. attainment, quantile: shares. applied, recommended: as text.
 
-    least, most: executors that the spec allows. now: job time of the newest numbers.
+    least, most: executors that the spec allows. now: job time of the newest numbers. more: what only some jobs have, as
+    name and text.
     """
 
     ref: JobRef
@@ -88,10 +89,16 @@ class JobView:
     conditions: tuple[Condition, ...]
     edited: bool
     now: float | None
+    more: tuple[tuple[str, str], ...]
 
     @property
     def troubles(self) -> tuple[Condition, ...]:
         return () if self.phase in QUIET else tuple(c for c in self.conditions if c.trouble)
+
+    @property
+    def fallback(self) -> str | None:
+        """Why the rule acts for the policy now, if it does."""
+        return next((c.reason for c in self.troubles if c.type == "Degraded" and c.reason in FALLBACKS), None)
 
     @property
     def severity(self) -> int:
@@ -140,7 +147,29 @@ def view(resource: Json) -> JobView:
         conditions=tuple(_condition(c) for c in _list(status.get("conditions"))),
         edited=_whole(meta.get("generation")) != _whole(status.get("observedGeneration")),
         now=_time(simulation.get("time")),
+        more=tuple(_more(status)),
     )
+
+
+def _more(status: Json) -> Iterator[tuple[str, str]]:
+    """What there is to say of a driver, of the tiered shuffle and of burst signals."""
+    driver, shuffle, signal = (_section(status, key) for key in ("driver", "shuffle", "signal"))
+    failure = _section(driver, "lastFailure")
+    for name, value in (
+        ("Driver pod", driver.get("pod")),
+        ("Spark", driver.get("sparkVersion")),
+        ("Driver restarts", driver.get("restarts")),
+        ("Last failure", failure.get("reason")),
+        ("Restart cost", driver.get("restartCost")),
+        ("Least memory after running out", status.get("memoryFloor")),
+        ("Shuffle tier used", shuffle.get("tier")),
+        ("Shuffle ratio, stored by raw", shuffle.get("ratio")),
+        ("Burst signals from", signal.get("source")),
+        ("Burst signals believed", signal.get("accepted")),
+    ):
+        text = _text(value)
+        if text is not None:
+            yield name, text
 
 
 def _decision(found: Json) -> LastDecision | None:

@@ -15,12 +15,12 @@ from sparkiot_policies.rules import Rule, rule
 from .audit_tail import AuditTail
 from .board import Board, History
 from .formats import clock as clock_text
+from .inside import API_TIMEOUT_S
 from .jobs import DEFAULT_RULE
 from .samples import Timelines
 from .server import PageServer
 
 LOGGER = logging.getLogger(__name__)
-API_TIMEOUT_S = 5.0
 LOOK_S = 5.0
 AT_ONCE = 100
 """Decisions that are taken in before the page may answer in between."""

@@ -107,7 +107,6 @@ class Totals:
     jobs: int
     troubled: int
     missed: int
-    fallback: int
     running: int | None
     wanted: int | None
     cost: float | None
@@ -139,7 +138,6 @@ def totals(jobs: Sequence[JobView]) -> Totals:
         jobs=len(jobs),
         troubled=sum(1 for job in jobs if job.severity <= 1),
         missed=sum(1 for job in jobs if any(c.type == "ObjectiveMet" for c in job.troubles)),
-        fallback=sum(1 for job in jobs if job.decision and job.decision.fallback and job.severity == 1),
         running=_sum([job.running for job in jobs]),
         wanted=_sum([job.wanted for job in jobs]),
         cost=sum(costs) if costs else None,

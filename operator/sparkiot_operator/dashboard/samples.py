@@ -13,6 +13,7 @@ from sparkiot_operator.replay import Replayer
 from sparkiot_operator.status import describe
 from sparkiot_policies.allocation import ActionClass, Tier
 from sparkiot_policies.decision import Decision
+from sparkiot_policies.job import Mode
 from sparkiot_policies.policy import Policy
 
 SAMPLES = 360
@@ -65,7 +66,10 @@ class Entry:
 
 
 class Timeline:
-    """One job's. rule: name of the one that it is compared with; None where nobody could. decision: the newest."""
+    """One job's. rule: name of the one that it is compared with; None where nobody could. decision: the newest.
+
+    verb: what its decisions are; those of mode Advise are not followed.
+    """
 
     def __init__(self, ref: JobRef) -> None:
         self.ref = ref
@@ -73,6 +77,7 @@ class Timeline:
         self.entries: deque[Entry] = deque(maxlen=ENTRIES)
         self.decision: Decision | None = None
         self.rule: str | None = None
+        self.verb = "decided"
 
     def add(self, sample: Sample) -> None:
         """Samples follow each other; a simulation that begins again, or the same look twice, does not mix them."""
@@ -101,6 +106,7 @@ class Timelines:
         seen = evaluation.observation
         replayed = self._replayer(record.ref, rule).step(record)
         timeline.rule, timeline.decision = rule.identity.name, decision
+        timeline.verb = "advised" if record.job.mode is Mode.ADVISE else "decided"
         timeline.add(
             Sample(
                 time=decision.time,
