@@ -64,7 +64,7 @@ async def _operate(settings: Settings) -> None:
                 ):
                     standing_by.clear()
                     if election.leading:
-                        await _act(settings, metrics, policies, started, election, timelines)
+                        await _act(settings, metrics, policies, started=started, election=election, timelines=timelines)
     finally:
         await health.stop()
         LOGGER.info("the operator has stopped; jobs keep their allocation")
@@ -74,6 +74,7 @@ async def _act(
     settings: Settings,
     metrics: Metrics,
     policies: PolicyStore,
+    *,
     started: asyncio.Event,
     election: Leadership,
     timelines: Timelines | None,
