@@ -61,6 +61,12 @@ def test_the_rest_is_applied_to_the_running_driver(spec: Any) -> None:
     assert changed_fields(restart_fields(live_spec()), spec) == []
 
 
+def test_a_default_that_is_stated_or_comes_with_a_release_restarts_nothing() -> None:
+    plain = live_spec(shuffle={"tiers": {"warm": {"volume": {"hostPath": "/mnt/nvme"}}}})
+    stated = live_spec(shuffle={"tiers": {"warm": {"volume": {"hostPath": "/mnt/nvme", "shared": False}}}})
+    assert changed_fields(restart_fields(plain), stated) == []
+
+
 def test_the_pod_carries_what_names_the_change() -> None:
     annotations = build_objects(driver_request()).pod["metadata"]["annotations"]
     fields = read_annotation(annotations[naming.RESTART_FIELDS_ANNOTATION])
