@@ -1,6 +1,7 @@
 """The tiered shuffle on executors of several hosts: speculative copies, folders of each host's own, and the blocks of
 Spark's own shuffle when all executors are decommissioned."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -106,7 +107,9 @@ def test_speculative_copies_double_nothing(
         tiers.want("Warm")
         blocks = list[str]()
         found, runs = batch_of(readings(spark), lambda: blocks.extend(path.name for path in tiers.blocks()))
-        assert sorted(name.split("-")[0] for name in blocks) == ["m0", "m1", "m1", "m2", "m3"]
+        written = [name.split("-")[0] for name in blocks]
+        assert set(written) == {"m0", "m1", "m2", "m3"}
+        assert written.count("m1") == 2, "the loser's block is there"  # a busy machine may run others twice as well
         assert (found, runs) == (list(range(4_000)), 1)
         (report,) = tiers.reports
         assert (report["blocks"], report["rows"], report["attempts"]) == (MAPS, 4_000, 1)
@@ -147,6 +150,14 @@ def test_a_folder_of_each_hosts_own_is_told_from_a_shared_one(
         assert [(down["tier"], down["reason"]) for down in report["down"]] == [("Warm", "TierNotShared")]
         tiers.cleaned()
         assert not tiers.left(), "what the first attempt wrote to the driver's folder has gone too"
+
+
+def test_hadoop_reads_a_bucket_s_credentials_from_the_environment(spark: SparkSession) -> None:
+    """What ``${env.NAME}`` in a property of the bucket means to it, also where it asks for a password."""
+    conf = spark.sparkContext._jvm.org.apache.hadoop.conf.Configuration(False)
+    conf.set("fs.s3a.bucket.shuffle.secret.key", "${env.PATH}")
+    assert conf.get("fs.s3a.bucket.shuffle.secret.key") == os.environ["PATH"]
+    assert "".join(conf.getPassword("fs.s3a.bucket.shuffle.secret.key")) == os.environ["PATH"]
 
 
 def test_shuffle_blocks_of_all_executors_outlive_them_in_the_fallback_storage(
