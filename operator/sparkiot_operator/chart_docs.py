@@ -40,7 +40,7 @@ def values_page() -> str:
     for comment in comments((CHART / "values.yaml").read_text()):
         name = ".".join(comment.path)
         if comment.described:
-            found = at(values, comment.path)
+            found = _at(values, comment.path)
             facts = f"{_type(_of_schema(schema, comment.path))}, default `{json.dumps(found, ensure_ascii=False)}`"
             lines.append(f"## `{name}`\n\n{comment.text}\n\n{facts[0].upper()}{facts[1:]}.\n")
         else:
@@ -64,7 +64,7 @@ def comments(text: str) -> Iterator[Comment]:
         block = []
 
 
-def at(values: Json, path: tuple[str, ...]) -> Any:
+def _at(values: Json, path: tuple[str, ...]) -> Any:
     """The value at a path. Raises KeyError."""
     found: Any = values
     for name in path:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from support_access import ACCOUNT, account_kubeconfig, chart_objects
+from support_access import ACCOUNT, account_kubeconfig, chart_objects, used
 from support_operator import Json, Kubectl, Process, free_port, simulated_job, wait_until
 
 from sparkiot_operator.cli.operator import LEASE_LOST
@@ -234,6 +234,10 @@ def test_a_rolling_replacement_touches_no_running_job(pair: Pair) -> None:
     touched = {(verb, resource) for r in pair.replicas[2:] for _, verb, resource in pair.changes(r)}
     assert not {(verb, resource) for verb, resource in touched if resource == "pods"}
     assert ("patch", "networkpolicies") in touched
+
+    pair.kubectl("-n", NAMESPACE, "delete", "sij", "live", "--timeout=110s")
+    assert pair.kubectl("-n", NAMESPACE, "get", "pods,networkpolicies,secrets", "-o", "name") == ""
+    assert {right for r in pair.replicas for right in used(pair.audit, r.user)[1]} == set(), "refused"
 
 
 def test_a_replica_that_stands_by_ends_in_order_and_says_what_it_lacks(pair: Pair, tmp_path: Path) -> None:
