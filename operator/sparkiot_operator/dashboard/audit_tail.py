@@ -70,7 +70,7 @@ class AuditTail:
                 yield decode_line(line)
             except (ValueError, TypeError, KeyError) as error:
                 self.damaged += 1
-                LOGGER.debug("%s: not an audit record: %r", self._folder, error)
+                LOGGER.warning("%s: a line is no audit record: %r", self._folder, error)
 
     def _follow(self) -> bool:
         """Go on in the files that were begun since: the one that was read is a rotated one then."""

@@ -35,7 +35,7 @@ async def outside_page(*, namespace: str | None, audit: Path | None, port: int) 
             api,
             namespaces=[namespace],
             timelines=timelines,
-            history=_history(audit, time.time()),
+            history=_of_log(audit) if audit is not None else _of_statuses(time.time()),
             clock=time.time,
         )
         async with PageServer(board, port=port, flag="--port") as server:
@@ -47,9 +47,11 @@ async def outside_page(*, namespace: str | None, audit: Path | None, port: int) 
                 await asyncio.gather(following, return_exceptions=True)
 
 
-def _history(audit: Path | None, now: float) -> History:
-    if audit is not None:
-        return History(f"Timelines come from the audit log in {audit}.")
+def _of_log(folder: Path, trouble: str = "") -> History:
+    return History(f"Timelines come from the audit log in {folder}{trouble}.")
+
+
+def _of_statuses(now: float) -> History:
     return History(
         f"Timelines come from statuses since {clock_text(now)}: these hold neither load nor forecast, and no rule can "
         "decide again. Start with --audit-dir, or turn on the operator's own page, for all of it.",
@@ -65,7 +67,7 @@ async def _look(board: Board) -> None:
 
 
 async def _follow(board: Board, folder: Path) -> None:
-    """Take every decision in that the operator writes down; a folder that is away may come back."""
+    """Take every decision in that the operator writes down. What is wrong with the log stands on the page."""
     with AuditTail(folder) as tail:
         while True:
             snapshot = await board.snapshot()
@@ -75,8 +77,13 @@ async def _follow(board: Board, folder: Path) -> None:
                     board.timelines.record(record, rules.get(record.ref) or fallback_rule(DEFAULT_RULE))
                     if number % AT_ONCE == 0:
                         await asyncio.sleep(0)
+                trouble = f"; lines of it that cannot be read: {tail.damaged}" if tail.damaged else ""
             except OSError as error:
-                LOGGER.warning("audit log %s: %s", folder, error)
+                trouble = f", which cannot be read: {error.strerror}"
+            except Exception as error:
+                LOGGER.exception("%s: a decision is missing on the dashboard", folder)
+                trouble = f", of which a decision is missing: {error!r}"
+            board.history = _of_log(folder, trouble)
             await asyncio.sleep(LOOK_S)
 
 
