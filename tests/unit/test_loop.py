@@ -15,7 +15,7 @@ from sparkiot_operator import session as session_module
 from sparkiot_operator.audit import AuditLog, read_audit
 from sparkiot_operator.backends import Backend, BackendState, Desired, Observed
 from sparkiot_operator.driver_client import DriverClient, open_driver_http
-from sparkiot_operator.errors import ApiUnreachableError, BackendFailedError, BackendRefusedError
+from sparkiot_operator.errors import ApiConflictError, ApiUnreachableError, BackendFailedError, BackendRefusedError
 from sparkiot_operator.events import JobRef
 from sparkiot_operator.loop import JobLoop
 from sparkiot_operator.metrics import Metrics
@@ -46,6 +46,7 @@ class World(NoObjects):
     spec: dict[str, Any] = field(default_factory=dict)
     now: float = START
     generation: int = 1
+    version: int = 7
     status: dict[str, Any] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -58,18 +59,27 @@ class World(NoObjects):
     shuffle: ShuffleState | None = None
 
     def resource(self) -> dict[str, Any]:
-        return {"metadata": {"generation": self.generation}, "spec": self.spec, "status": self.status}
+        metadata = {"generation": self.generation, "resourceVersion": str(self.version)}
+        return {"metadata": metadata, "spec": self.spec, "status": self.status}
 
     def edit(self, **changes: Any) -> None:
         self.spec = {**self.spec, **changes}
         self.generation += 1
+        self.version += 1
 
-    async def patch_status(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
+    async def patch_status(self, namespace: str, name: str, patch: Mapping[str, Any], *, version: str) -> str:
         if self.api_away:
             raise ApiUnreachableError("PATCH: no answer")
+        if version != str(self.version):
+            raise ApiConflictError(f"PATCH: 409 the object is of version {self.version}")
+        self.version += 1
         self.status = merge(self.status, patch)
         if "executors" in patch.get("allocation", {}):
             self.log.append(f"written {patch['allocation']['executors']}")
+        return str(self.version)
+
+    async def read_job(self, namespace: str, name: str) -> Mapping[str, Any]:
+        return self.resource()
 
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         self.events.append(event["reason"])

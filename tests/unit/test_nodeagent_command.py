@@ -1,5 +1,6 @@
 """From a container's manifest to the program that runs: paths, variables, Spark's executors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,12 @@ def test_an_executor_runs_as_sparks_entry_point_does() -> None:
         *("--driver-url", "spark://d:7078", "--executor-id", "3", "--cores", "2", "--app-id", "app"),
         *("--hostname", "127.70.0.4", "--resourceProfileId", "0", "--podName", "p-exec-3"),
     ]
+
+
+def test_javas_options_reach_a_container_where_there_are_any() -> None:
+    assert "JAVA_TOOL_OPTIONS" not in RUNTIME.environment()
+    told = replace(RUNTIME, java_options="-XX:TieredStopAtLevel=1")
+    assert told.environment() == {**RUNTIME.environment(), "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
 
 
 def test_an_executor_that_cannot_run_says_what_is_missing() -> None:

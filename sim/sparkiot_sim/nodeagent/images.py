@@ -41,16 +41,22 @@ class LocalImage:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """What a container of an image finds: interpreter, and the homes of Spark and Java where there are any."""
+    """What a container of an image finds: interpreter, and the homes of Spark and Java where there are any.
+
+    java_options: for every Java machine, as JAVA_TOOL_OPTIONS has them.
+    """
 
     python: Path
     spark_home: Path | None
     java_home: Path | None
+    java_options: str | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables that the image itself sets."""
         homes = {"SPARK_HOME": self.spark_home, "JAVA_HOME": self.java_home}
         found = {name: str(home) for name, home in homes.items() if home}
+        if self.java_options:
+            found["JAVA_TOOL_OPTIONS"] = self.java_options
         folders = [self.python.parent, *(home / "bin" for home in homes.values() if home)]
         return {**found, "PATH": ":".join([*map(str, folders), _SYSTEM_PATH]), "LANG": "C.UTF-8"}
 
@@ -86,6 +92,7 @@ def _inspect(python: Path) -> Runtime:
         python=python,
         spark_home=Path(homes["spark"]) if homes["spark"] else None,
         java_home=usable[0] if usable else None,
+        java_options=os.environ.get("JAVA_TOOL_OPTIONS"),
     )
 
 

@@ -2,7 +2,7 @@
 {{- define "sparkiot.rules.operator" -}}
 - apiGroups: [sparkiot.dev]
   resources: [sparkiotjobs]
-  verbs: [list, watch, patch, delete] # delete: jobs whose time to live is over
+  verbs: [list, watch, get, patch, delete] # get: after a conflict; delete: jobs whose time to live is over
 - apiGroups: [sparkiot.dev]
   resources: [sparkiotjobs/status]
   verbs: [patch]
