@@ -68,7 +68,7 @@ class JobLoop:
         self._log = logging.LoggerAdapter(LOGGER, {"job": str(ref)})
         settings, api = services.settings, services.api
         self._events = EventRecorder(ref, create=api.create_event, interval_s=settings.event_interval_seconds)
-        self._status = StatusPatch(ref, api=api, version=str(resource()["metadata"]["resourceVersion"]))
+        self._patch = StatusPatch(ref, api=api, version=str(resource()["metadata"]["resourceVersion"]))
         self._publisher = StatusPublisher(
             resource().get("status") or {},
             patch=self._patch_status,
@@ -339,7 +339,7 @@ class JobLoop:
     async def _patch_status(self, changes: Mapping[str, Any]) -> None:
         writes = self._services.metrics.status_writes
         try:
-            await self._status.send(changes)
+            await self._patch.send(changes)
         except ApiError:
             writes.labels("failed").inc()
             raise

@@ -110,7 +110,7 @@ async def test_calls_are_counted_by_verb_and_code_and_those_that_got_no_answer(
         await api.check()
         await api.list_jobs("default")
         with pytest.raises(ApiNotFoundError):
-            await api.patch_status("default", "nobody", {"phase": "Running"})
+            await api.patch_status("default", "nobody", {"phase": "Running"}, version="1")
         await api.read(f"{JOBS}?watch=true&timeoutSeconds=1")
     config = yaml.safe_load(cluster.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
@@ -126,7 +126,7 @@ async def test_calls_are_counted_by_verb_and_code_and_those_that_got_no_answer(
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     async with KubeApi(timeout_s=10, fence=refuse, trace=metrics.api.trace) as api:
         with pytest.raises(NotLeadingError):
-            await api.patch_status("default", "nobody", {"phase": "Running"})
+            await api.patch_status("default", "nobody", {"phase": "Running"}, version="1")
     text = metrics.render().decode()
     counted = dict(re.findall(r"^sparkiot_api_requests_total\{(.*)\} (\S+)$", text, re.MULTILINE))
     assert counted == {

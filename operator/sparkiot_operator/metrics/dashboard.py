@@ -2,16 +2,19 @@
 
 import itertools
 import json
+import string
 from collections.abc import Iterator
 from typing import Any
 
-from .panels import ROWS, Panel, Query, Row
+from .panels import ROWS, Kind, Panel, Query, Row
 
 Json = dict[str, Any]
 UID = "sparkiot-jobs"
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
-STAT_HEIGHT, CURVE_HEIGHT = 4, 8
+REFS = string.ascii_uppercase
+"""Names of a panel's queries."""
+HEIGHTS = {Kind.NUMBER: 4, Kind.CURVE: 8, Kind.TABLE: 7}
 SCHEMA = 39
 """Version of the dashboard's form: Grafana 10.4; later ones read it."""
 
@@ -80,7 +83,7 @@ def _placed(row: Row, y: int) -> Iterator[tuple[Panel, Json]]:
     """From left to right, on a new line where a panel has no room."""
     x = 0
     for panel in row.panels:
-        height = STAT_HEIGHT if panel.stat else CURVE_HEIGHT
+        height = HEIGHTS[panel.kind]
         if x + panel.width > COLUMNS:
             x, y = 0, y + height
         yield panel, {"x": x, "y": y, "w": panel.width, "h": height}
@@ -93,33 +96,48 @@ def _panel(panel: Panel) -> Json:
         "unit": panel.unit,
         "thresholds": {"mode": "absolute", "steps": [{"color": "green", "value": None}, *alarm]},
     }
-    if not panel.stat:
+    if panel.kind is Kind.CURVE:
         defaults |= {"min": 0, "custom": {"fillOpacity": 8, "lineWidth": 1, "showPoints": "auto", "spanNulls": False}}
     return {
-        "type": "stat" if panel.stat else "timeseries",
+        "type": panel.kind.value,
         "title": panel.title,
         "description": panel.text,
         "datasource": SOURCE,
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": _options(panel),
-        "targets": [
-            _target(query, ref, stat=panel.stat) for query, ref in zip(panel.queries, "ABCDEFGH", strict=False)
-        ],
+        "targets": [_target(query, ref, panel.kind) for ref, query in zip(REFS, panel.queries, strict=False)],
+        "transformations": _transformations(panel),
     }
 
 
 def _options(panel: Panel) -> Json:
-    if panel.stat:
+    if panel.kind is Kind.TABLE:
+        return {"showHeader": True, "cellHeight": "sm"}
+    if panel.kind is Kind.NUMBER:
         return {"colorMode": "value", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}}
     return {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi", "sort": "desc"}}
 
 
-def _target(query: Query, ref: str, *, stat: bool) -> Json:
+def _target(query: Query, ref: str, kind: Kind) -> Json:
     return {
         "refId": ref,
         "datasource": SOURCE,
         "expr": query.expr,
         "legendFormat": query.legend,
-        "instant": stat,
-        "range": not stat,
+        "instant": kind is not Kind.CURVE,
+        "range": kind is Kind.CURVE,
+        "format": "table" if kind is Kind.TABLE else "time_series",
     }
+
+
+def _transformations(panel: Panel) -> list[Json]:
+    """One line a job, whichever query it comes from, and the queries' names above their numbers."""
+    if panel.kind is not Kind.TABLE:
+        return []
+    single = len(panel.queries) == 1
+    names = {f"Value #{ref}": query.legend for ref, query in zip(REFS, panel.queries, strict=False)}
+    hidden = {"Time": True, **({"Value": True, "Value #A": True} if single else {})}
+    return [
+        {"id": "merge", "options": {}},
+        {"id": "organize", "options": {"excludeByName": hidden, "renameByName": {} if single else names}},
+    ]

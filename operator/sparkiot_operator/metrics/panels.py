@@ -1,11 +1,20 @@
 """The dashboard's panels: the questions that a person asks at night, in that order, and the queries that answer them."""
 
+import enum
 from dataclasses import dataclass
 
 JOB = 'namespace=~"$namespace", name=~"$name"'
 RATE = "$__rate_interval"
 LATE = "namespace_name:sparkiot_batches_late:ratio_rate"
 ALLOWED = "namespace_name:sparkiot_batches_late_allowed:ratio"
+
+
+class Kind(enum.StrEnum):
+    """Grafana's name for a panel of its kind."""
+
+    NUMBER = "stat"
+    CURVE = "timeseries"
+    TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +27,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One panel. text: what it shows and what to make of it. unit: one of Grafana's. stat: a number, not a curve.
-    width: of 24 columns. alarming: above this value a number turns red."""
+    """One panel. text: what it shows and what to make of it. unit: one of Grafana's. width: of 24 columns. alarming:
+    from this value on a number turns red. A table has a column for each query, named by its legend."""
 
     title: str
     text: str
     queries: tuple[Query, ...]
     unit: str = "short"
-    stat: bool = False
+    kind: Kind = Kind.CURVE
     width: int = 8
     alarming: float | None = None
 
@@ -51,23 +60,37 @@ def increase(metric: str, label: str) -> str:
 
 ROWS: tuple[Row, ...] = (
     Row("Is anything wrong?", (
-        Panel(title="Alerts that fire", text="Each has a section in the runbook.", stat=True, width=4, alarming=1, queries=(
+        Panel(title="Alerts that fire", text="Each has a section in the runbook.", kind=Kind.NUMBER, width=4, alarming=1, queries=(
             Query('count(ALERTS{alertname=~"SparkIoT.*", alertstate="firing"}) or vector(0)', "alerts"),
         )),
-        Panel(title="Jobs", text="Jobs that the leader runs.", stat=True, width=4, queries=(
+        Panel(title="Jobs", text="Jobs that the leader runs.", kind=Kind.NUMBER, width=4, queries=(
             Query("sum(sparkiot_jobs)", "jobs"),
         )),
-        Panel(title="Not ready", text="Jobs that run or are to run, and process nothing.", stat=True, width=4, alarming=1, queries=(
+        Panel(title="Not ready", text="Jobs that run or are to run, and process nothing.", kind=Kind.NUMBER, width=4, alarming=1, queries=(
             Query(f'count(min by (namespace, name) (sparkiot_job_condition{{{JOB}, condition="Ready"}}) == 0 and on (namespace, name) sparkiot_job_phase_info{{phase=~"Pending|Running"}}) or vector(0)', "jobs"),
         )),
-        Panel(title="Beyond the objective", text="Jobs of whose last hour more batches were late than the objective allows.", stat=True, width=4, alarming=1, queries=(
+        Panel(title="Beyond the objective", text="Jobs of whose last hour more batches were late than the objective allows.", kind=Kind.NUMBER, width=4, alarming=1, queries=(
             Query(f"count({LATE}1h{{{JOB}}} > on (namespace, name) {ALLOWED}) or vector(0)", "jobs"),
         )),
-        Panel(title="On the fallback rule", text="Jobs whose policy cannot act.", stat=True, width=4, alarming=1, queries=(
+        Panel(title="On the fallback rule", text="Jobs whose policy cannot act.", kind=Kind.NUMBER, width=4, alarming=1, queries=(
             Query(f"sum({by_job('sparkiot_job_fallback_active')})", "jobs"),
         )),
-        Panel(title="Leaders", text="One for each operator; none is an alert.", stat=True, width=4, queries=(
+        Panel(title="Leaders", text="One for each operator; none is an alert.", kind=Kind.NUMBER, width=4, queries=(
             Query("sum(sparkiot_leader)", "leaders"),
+        )),
+    )),
+    Row("Which job is it?", (
+        Panel(title="Alerts that fire now", text="Each has a section of its name in the runbook.", kind=Kind.TABLE, width=10, queries=(
+            Query('max by (alertname, severity, namespace, name) (ALERTS{alertname=~"SparkIoT.*", alertstate="firing"})', "firing"),
+        )),
+        Panel(title="Jobs at a glance", text="Late: share of the last hour's batches. Allowed: what the objective lets be late.", kind=Kind.TABLE, width=14, queries=(
+            Query(by_job(f"{LATE}1h"), "late"),
+            Query(by_job(ALLOWED), "allowed"),
+            Query(by_job("sparkiot_job_backlog_messages"), "backlog"),
+            Query(by_job("sparkiot_job_executors", ', state="running"'), "running"),
+            Query(by_job("sparkiot_job_executors", ', state="desired"'), "desired"),
+            Query(by_job("sparkiot_job_executors_limit", ', bound="max"'), "maximum"),
+            Query(by_job("sparkiot_job_cost_dollars_per_hour"), "$/h"),
         )),
     )),
     Row("Does the job meet its objective?", (
