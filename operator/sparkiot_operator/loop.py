@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sparkiot_policies.policy import Policy
-
 from .audit import AuditRecord
 from .backends import ENDED, Surroundings, kind_of
 from .clock import Tick, next_tick
@@ -39,6 +37,7 @@ from .errors import (
 )
 from .events import Event, EventRecorder, JobRef
 from .publish import StatusPublisher
+from .remember import remember
 from .resource.spec import BackendKind, SparkIoTJobSpec
 from .resource.status import ConditionType, Phase
 from .resource.translate import InvalidSpecError, parse_spec
@@ -190,7 +189,8 @@ class JobLoop:
         if cycle.allocation != cycle.decision.previous:
             self._log.info("%s: %s", self._ref, describe(cycle.decision))
         await session.realize(cycle)
-        self._remember(cycle, session.fallback)
+        record = AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision)
+        remember(self._services, record, session.fallback)
         metrics.record(self._ref, cycle, now=real)
         metrics.cycle_seconds.observe(self._services.clock() - real)
         return self._until_next(session, real)
@@ -344,23 +344,6 @@ class JobLoop:
             writes.labels("failed").inc()
             raise
         writes.labels("ok").inc()
-
-    def _remember(self, cycle: Cycle, rule: Policy) -> None:
-        """For whoever asks later: in the audit log, and for the built-in page. Neither may fail the job."""
-        log, timelines = self._services.audit, self._services.timelines
-        record = AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision)
-        if timelines is not None:
-            try:
-                timelines.record(record, rule)
-            except Exception:  # noqa: BLE001 - what a page shows must not cost a job its cycle
-                self._log.exception("%s: a decision is missing on the dashboard", self._ref)
-        if log is None:
-            return
-        try:
-            log.write(record)
-        except (OSError, ValueError) as error:
-            self._services.metrics.audit_errors.inc()
-            self._log.warning("%s: a decision is missing in the audit log: %s", self._ref, error)
 
     def _backoff(self) -> float:
         settings = self._services.settings

@@ -19,7 +19,7 @@ _DIGITS = 16
 def restart_fields(spec: SparkIoTJobSpec) -> dict[str, str]:
     """Hash of every stated field that matters to a running driver, by its path such as ``spec.application.image``.
 
-    What is absent, empty or has its default is left out: a release that adds optional fields does not restart what runs.
+    What is absent, empty or has its default is left out: optional fields that a release adds restart nothing that runs.
     """
     dumped = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     return {path: _digest(value) for path, value in sorted(_values(dumped).items()) if value not in ({}, [])}
