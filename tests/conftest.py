@@ -9,7 +9,7 @@ from hypothesis import settings
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
-OPTIONAL = ("beside the checkout",)
+OPTIONAL = ("beside the checkout", "no Mosquitto")
 """Reasons that may skip a test in CI too: what no machine can be expected to have."""
 
 

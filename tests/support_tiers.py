@@ -88,15 +88,16 @@ def deaf_server() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path, volumes: int = 20) -> Iterator[Server]:
+def s3_server(folder: Path, volumes: int = 20, port: int | None = None) -> Iterator[Server]:
     """SeaweedFS with one bucket and one identity. It keeps storage classes, and reads what is archived all the same.
 
-    volumes: of 64 MB each, how much it takes; what was deleted is not given free while it runs.
+    volumes: of 64 MB each, how much it takes; what was deleted is not given free while it runs. port: of S3; with the
+    same folder it has what it had.
     """
     identity = {"name": "tester", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    (folder / "data").mkdir()
-    ports = {part: free_port() for part in ("master", "volume", "filer", "s3")}
+    (folder / "data").mkdir(exist_ok=True)
+    ports = {part: free_port() for part in ("master", "volume", "filer")} | {"s3": port or free_port()}
     arguments = [
         shutil.which("weed", path=sysconfig.get_path("scripts")) or "weed",
         "server",
@@ -117,7 +118,12 @@ def s3_server(folder: Path, volumes: int = 20) -> Iterator[Server]:
             config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
         failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
-        _wait(lambda: client.create_bucket(Bucket=BUCKET), failures, folder / "weed.log")
+
+        def bucket_is_there() -> None:
+            with contextlib.suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+                client.create_bucket(Bucket=BUCKET)
+
+        _wait(bucket_is_there, failures, folder / "weed.log")
         yield Server(f"{endpoint}/{BUCKET}", {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET})
 
 

@@ -1,7 +1,6 @@
 """One connection to an MQTT broker: how to get in, and a link that comes back by itself.
 
-Both ends of the control plane use it, the gateway and the operator. paho's own thread reads the socket, and calls back
-on that thread.
+Both ends of the control plane use it, the gateway and the operator. Callbacks come on the link's thread (network.py).
 """
 
 import logging
@@ -11,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -19,10 +18,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from .network import NetworkThread
+
 LOGGER = logging.getLogger(__name__)
 PORTS = {"mqtt": 1883, "mqtts": 8883}
-RECONNECT_S = (1, 30)
-"""Shortest and longest wait before another attempt; it doubles. A broker that restarted is found within the latter."""
 KEEPALIVE_S = 15
 """After one and a half of these without a word the broker takes the link for dead, and so does the client."""
 QOS = 1
@@ -97,12 +96,13 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
         context.load_cert_chain(pair)
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message. retained: it was published before this link asked for it. again: the broker sends it anew."""
+class Received(NamedTuple):
+    """One message. topic: empty where it is no UTF-8. packet: its identifier, 0 with QoS 0. retained: it was published
+    before this link asked for it. again: the broker sends it anew."""
 
     topic: str
     payload: bytes
+    packet: int
     retained: bool
     again: bool
 
@@ -111,8 +111,9 @@ class MqttLink:
     """A link that is kept up until it is stopped.
 
     persistent: the broker keeps the session and its QoS 1 messages while the link is down; needs a client_id that
-    stays. topics: filters to subscribe to. on_message, on_change: called on paho's thread with each message, and
-    whenever ``problem`` became another.
+    stays. topics: filters to subscribe to. on_message, on_change: called on the link's thread with each message, and
+    whenever ``problem`` became another. settle: called on it when a batch of messages was read; nothing is acknowledged
+    then but by ``acknowledge``.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class MqttLink:
         topics: Sequence[str] = (),
         on_message: Callable[[Received], None] | None = None,
         on_change: Callable[[], None] | None = None,
+        settle: Callable[[], None] | None = None,
     ) -> None:
         self._broker = broker
         self._topics = topics
@@ -131,19 +133,28 @@ class MqttLink:
         self._problem: str | None = "not connected yet"
         self._up = threading.Event()
         self._stopping = False
-        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not persistent)
-        client.reconnect_delay_set(*RECONNECT_S)
+        self._on_message = on_message
+        self._received = 0
+        self._granted = False
+        self.connections = 0
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=not persistent,
+            manual_ack=settle is not None,
+        )
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
         if broker.encrypted:
             client.tls_set_context(broker.tls or ssl.create_default_context())
         client.on_connect = self._connected
-        client.on_connect_fail = self._not_connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
-        if on_message is not None:
-            client.on_message = lambda _client, _data, message: on_message(_received(message))
+        client.on_message = self._take
         self.client = client
+        self._network = NetworkThread(
+            client, received=lambda: self._received, settle=settle, unreachable=self._not_connected
+        )
 
     @property
     def problem(self) -> str | None:
@@ -153,13 +164,17 @@ class MqttLink:
     def start(self) -> None:
         """Returns at once; the link comes up when the broker answers."""
         self.client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
-        self.client.loop_start()
+        self._network.start()
 
     def stop(self) -> None:
         """Blocks for at most some seconds. Idempotent."""
         self._stopping = True
-        self.client.disconnect()
-        self.client.loop_stop()
+        self._network.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the link's thread runs; between start and stop it always should."""
+        return self._network.alive
 
     def wait(self, timeout_s: float) -> bool:
         """Whether the link came up in time."""
@@ -171,12 +186,28 @@ class MqttLink:
             return False
         return self.client.publish(topic, payload, qos=QOS, retain=retain).rc is MQTTErrorCode.MQTT_ERR_SUCCESS
 
+    def acknowledge(self, packet: int) -> None:
+        """The message with this identifier needs not be sent again. Within ``on_message`` and ``settle`` only: the
+        identifier means nothing on another connection."""
+        self.client.ack(packet, QOS)
+
+    def renew(self) -> None:
+        """Have what was not acknowledged sent anew, on a new connection. Within ``settle`` only."""
+        self._network.renew()
+
+    def _take(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._received += 1
+        if self._on_message is not None:
+            self._on_message(_received(message))
+
     def _connected(
-        self, client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _p: Properties | None
+        self, client: Client, _data: Any, flags: ConnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
         if code.is_failure:
             self._say(f"{self._broker.url} refused the connection: {code}")
-        elif self._topics:
+            return
+        self.connections += 1
+        if self._topics and not (self._granted and flags.session_present):
             client.subscribe([(topic, QOS) for topic in self._topics])
         else:
             self._say(None)
@@ -185,9 +216,10 @@ class MqttLink:
         self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _p: Properties | None
     ) -> None:
         refused = [topic for topic, code in zip(self._topics, codes, strict=False) if code.is_failure]
+        self._granted = not refused
         self._say(f"{self._broker.url} refused the subscription to {', '.join(refused)}" if refused else None)
 
-    def _not_connected(self, _client: Client, _data: Any) -> None:
+    def _not_connected(self) -> None:
         self._say(f"{self._broker.url} cannot be reached")
 
     def _disconnected(
@@ -211,4 +243,8 @@ class MqttLink:
 
 
 def _received(message: MQTTMessage) -> Received:
-    return Received(message.topic, bytes(message.payload), retained=message.retain, again=message.dup)
+    try:
+        topic = message.topic
+    except UnicodeDecodeError:
+        topic = ""
+    return Received(topic, bytes(message.payload), message.mid, message.retain, message.dup)

@@ -79,7 +79,7 @@ def broker(tmp_path: Path) -> Iterator[MqttBroker]:
 def test_a_burst_of_messages_becomes_an_alarm_that_a_latecomer_hears_too(broker: MqttBroker) -> None:
     watch = Watch()
     gateway = Gateway(settings(broker.url), wall=watch, steady=watch)
-    gateway.link.start()
+    gateway.start()
     try:
         assert gateway.link.wait(PATIENCE_S)
         with linked(Broker(url=broker.url)) as (device, _):
@@ -91,7 +91,7 @@ def test_a_burst_of_messages_becomes_an_alarm_that_a_latecomer_hears_too(broker:
                 until(lambda: any(signal(h).alarm for h in heard), "no alarm came")
                 alarm = next(signal(h) for h in heard if signal(h).alarm)
     finally:
-        gateway.link.stop()
+        gateway.close()
     assert heard[-1].topic == "iot/metadata/city"
     assert (alarm.source, alarm.model, alarm.horizon) == ("g1/city", "Crossover", 3.0)
     assert alarm.predicted_rate > 10
@@ -105,7 +105,7 @@ def signal(received: Received) -> Signal:
 def test_a_broker_that_was_killed_is_found_again_and_the_gap_is_no_load_of_zero(broker: MqttBroker) -> None:
     watch = Watch()
     gateway = Gateway(settings(broker.url, publish_seconds=1.0), wall=watch, steady=watch)
-    gateway.link.start()
+    gateway.start()
     try:
         assert gateway.link.wait(PATIENCE_S)
         with linked(Broker(url=broker.url)) as (device, _):
@@ -126,7 +126,7 @@ def test_a_broker_that_was_killed_is_found_again_and_the_gap_is_no_load_of_zero(
             # Twenty seconds of nothing would make the next five messages a burst.
             assert not any(signal(h).alarm for h in heard)
     finally:
-        gateway.link.stop()
+        gateway.close()
 
 
 def test_tls_with_a_password_from_a_file(tmp_path: Path) -> None:
@@ -137,13 +137,13 @@ def test_tls_with_a_password_from_a_file(tmp_path: Path) -> None:
         watch = Watch()
         options = {"ca_file": tmp_path / "ca.pem", "username": USER, "password_file": tmp_path / "password"}
         gateway = Gateway(settings(broker.url, **options), wall=watch, steady=watch)
-        gateway.link.start()
+        gateway.start()
         try:
             assert gateway.link.wait(PATIENCE_S), gateway.link.problem
             with linked(Broker(url=broker.url, username=USER, password=PASSWORD, tls=tls)) as (device, _):
                 send(device, gateway, 3)
         finally:
-            gateway.link.stop()
+            gateway.close()
         for wrong in (
             Broker(url=broker.url, username=USER, password="guess", tls=tls),
             Broker(url=broker.url, username=USER, password=PASSWORD),
@@ -165,14 +165,13 @@ def test_signals_go_to_a_kafka_topic(broker: MqttBroker, tmp_path: Path) -> None
         admin.create_topics([NewTopic("iot-metadata", 1, 1)])["iot-metadata"].result(PATIENCE_S)
         watch = Watch()
         gateway = Gateway(settings(broker.url, sink="kafka", kafka_servers=servers), wall=watch, steady=watch)
-        gateway.link.start()
+        gateway.start()
         try:
             assert gateway.link.wait(PATIENCE_S)
             with linked(Broker(url=broker.url)) as (device, _):
                 play(device, gateway, watch, [0] * 6 + [5] * 6)
         finally:
-            gateway._sink.close()
-            gateway.link.stop()
+            gateway.close()
         consumer = Consumer({"bootstrap.servers": servers, "group.id": "t", "auto.offset.reset": "earliest"})
         consumer.assign([TopicPartition("iot-metadata", 0, 0)])
         found: list[Any] = []

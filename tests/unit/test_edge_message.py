@@ -13,8 +13,10 @@ from sparkiot_edge.forwarding.message import LineWriter, Message
 NOON = 1_767_571_200.25
 
 
-def row(payload: bytes, *, packet: int = 7, topic: str = "city/1/data", time: float = NOON) -> dict[str, Any]:
-    line = LineWriter(source="g1").line(Message(topic, payload, packet, time))
+def row(
+    payload: bytes, *, packet: int = 7, topic: str = "city/1/data", time: float = NOON, retained: bool = False
+) -> dict[str, Any]:
+    line = LineWriter(source="g1").line(Message(topic, payload, packet, time, retained))
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     found: dict[str, Any] = orjson.loads(line)
@@ -59,6 +61,11 @@ def test_a_payload_without_an_id_has_one_that_a_second_delivery_repeats(payload:
 
 def test_equal_messages_of_qos_0_are_two() -> None:
     assert row(b"on", packet=0)["id"] != row(b"on", packet=0, time=NOON + 1)["id"]
+
+
+def test_what_the_broker_retained_has_one_id_however_often_it_comes() -> None:
+    assert row(b"on", packet=1, retained=True)["id"] == row(b"on", packet=2, retained=True)["id"]
+    assert row(b"on", packet=1, retained=True)["id"] != row(b"off", packet=1, retained=True)["id"]
 
 
 def test_bytes_that_are_no_text_are_kept() -> None:

@@ -18,12 +18,14 @@ MAX_LABEL = 128
 
 
 class Message(NamedTuple):
-    """As it came. packet: MQTT's packet identifier, 0 with QoS 0. time: epoch seconds of its arrival."""
+    """As it came. packet: MQTT's packet identifier, 0 with QoS 0. time: epoch seconds of its arrival. retained: the
+    broker has kept it, and sends it to whoever subscribes."""
 
     topic: str
     payload: bytes
     packet: int
     time: float
+    retained: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class LineWriter:
         ``payload`` is text as it came; one that is not UTF-8 is null, and ``payloadBase64`` follows. ``device`` is null
         where the payload names none.
         """
-        topic, payload, _, time = message
+        topic, payload, _packet, time, _retained = message
         row: dict[str, Any] = {"id": None, "device": None, "topic": topic, "time": self._time(time)}
         try:
             row["payload"] = payload.decode()
@@ -65,8 +67,12 @@ class LineWriter:
         return _label(value.get(self.id_field)), _label(value.get(self.device_field))
 
     def _digest(self, message: Message) -> str:
-        # What comes with QoS 0 comes once: its arrival tells it from its equals.
-        once = f"packet {message.packet}" if message.packet else f"time {message.time!r}"
+        if message.retained:
+            once = "retained"  # each subscription brings it again, as another packet
+        elif message.packet:
+            once = f"packet {message.packet}"
+        else:
+            once = f"time {message.time!r}"  # with QoS 0 it comes once, and its arrival tells it from its equals
         head = "\0".join((self.source, once, message.topic, ""))
         return hashlib.blake2b(head.encode() + message.payload, digest_size=16).hexdigest()
 

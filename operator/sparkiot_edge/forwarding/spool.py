@@ -54,7 +54,7 @@ class Spool:
         self, folder: Path, *, source: str, max_bytes: int, roll_s: float, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
         self._folder, self._source = folder, source
-        self._max_bytes, self._segment_bytes = max_bytes, segment_bytes
+        self.max_bytes, self._segment_bytes = max_bytes, segment_bytes
         self._roll_ms = roll_s * 1000
         self._open: _Open | None = None
         self._sealed: deque[tuple[Segment, int, int]] = deque()
@@ -79,6 +79,15 @@ class Spool:
         """Messages on disk that are not in the sink."""
         return self._messages
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def has_room(self) -> bool:
+        """Enough to begin again after it was full: a tenth of the bound."""
+        return self._bytes <= 0.9 * self.max_bytes
+
     def append(self, lines: Sequence[bytes], *, now: float) -> None:
         """Each line ends in a line feed; all are on disk when this returns. now: epoch seconds.
 
@@ -86,9 +95,9 @@ class Spool:
         reach the sink nonetheless, and again later.
         """
         data = b"".join(lines)
-        if self._bytes + len(data) > self._max_bytes:
+        if self._bytes + len(data) > self.max_bytes:
             raise SpoolFullError(
-                f"{self._folder} holds {self._bytes} of at most {self._max_bytes} bytes: is the sink away?"
+                f"{self._folder} holds {self._bytes} of at most {self.max_bytes} bytes: is the sink away?"
             )
         self.roll(now=now)
         try:
@@ -123,8 +132,8 @@ class Spool:
             self._changed.wait_for(lambda: self._sealed or self._closed, timeout_s)
             return self._sealed[0][0] if self._sealed else None
 
-    def done(self, segment: Segment) -> None:
-        """The sink has it. Raises SpoolError when it cannot be removed: it must not be delivered again and again."""
+    def done(self, segment: Segment) -> int:
+        """The sink has it; returns its messages. Raises SpoolError when it cannot be removed, and would come again."""
         try:
             segment.path.unlink(missing_ok=True)
         except OSError as error:
@@ -133,6 +142,7 @@ class Spool:
             _, size, messages = self._sealed.popleft()
             self._bytes -= size
             self._messages -= messages
+        return messages
 
     def close(self) -> None:
         """Hand over what is there, and take no more. Idempotent."""

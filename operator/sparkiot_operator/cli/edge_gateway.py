@@ -15,12 +15,15 @@ BAD_CONFIGURATION = 78
 
 
 def edge_gateway(**flags: Any) -> None:
-    """Measure what devices publish, predict bursts and publish signals, until SIGTERM or SIGINT.
+    """Measure what devices publish, predict bursts, publish signals and forward the messages, until SIGTERM or SIGINT.
 
     Every flag has an environment variable, SPARKIOT_EDGE_<NAME>. The password is no flag: SPARKIOT_EDGE_PASSWORD, or a
     file.
     """
-    from sparkiot_edge.gateway import Gateway
+    from sparkiot_edge.forwarding.forwarder import OptionsError
+    from sparkiot_edge.forwarding.spool import SpoolError
+    from sparkiot_edge.gateway import Gateway, GatewayError
+    from sparkiot_edge.health import HealthError
     from sparkiot_edge.mqtt import BrokerError
     from sparkiot_operator.logs import configure_logs
     from sparkiot_operator.settings import LogFormat, LogLevel
@@ -30,13 +33,16 @@ def edge_gateway(**flags: Any) -> None:
         gateway = Gateway(EdgeSettings(**{name: value for name, value in flags.items() if value not in (None, [], ())}))
     except ValidationError as error:
         _fail(f"settings: {problems(error)}", USAGE_ERROR)
-    except BrokerError as error:
+    except (BrokerError, HealthError, OptionsError, SpoolError) as error:
         _fail(str(error), BAD_CONFIGURATION)
     except ModuleNotFoundError as error:
         _fail(f"{error.name} is not installed; pip install 'sparkiot[edge]' brings it", BAD_CONFIGURATION)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: gateway.stop())
-    gateway.run()
+    try:
+        gateway.run()
+    except GatewayError as error:
+        _fail(str(error), 1)
 
 
 def _fail(message: str, code: int) -> NoReturn:
