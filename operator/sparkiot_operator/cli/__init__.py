@@ -12,6 +12,7 @@ from . import policy
 from .calibrate import calibrate
 from .demo import demo
 from .demo_live import demo_live
+from .demo_pipeline import demo_pipeline
 from .dev import dev
 from .devices import devices
 from .edge_evaluate import edge_evaluate
@@ -50,6 +51,7 @@ def root(
 for command in (
     demo,
     demo_live,
+    demo_pipeline,
     dev,
     operator,
     simulate,
