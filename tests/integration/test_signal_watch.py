@@ -85,7 +85,9 @@ class OverMqtt:
         assert self.link.wait(PATIENCE_S)
 
     def send(self, data: bytes, *, keep: bool = False) -> None:
-        assert self.link.publish(TOPIC, data, retain=keep)
+        sent = self.link.client.publish(TOPIC, data, qos=1, retain=keep)
+        sent.wait_for_publish(PATIENCE_S)
+        assert sent.is_published()
 
 
 class OverKafka:
