@@ -85,7 +85,7 @@ class NetworkThread:
             except OSError:
                 self._unreachable()
             else:
-                if self._serve():
+                if not self._stopping.is_set() and self._serve():
                     wait = shortest
             if not self._renewing:
                 self._stopping.wait(wait)

@@ -78,7 +78,7 @@ class EdgeSettings(BrokerSettings):
         "in the landing folder.",
     )
     spill_mebibytes: float = Field(
-        1024.0, ge=1, description="MiB that may wait there; then nothing is acknowledged until there is room."
+        1024.0, ge=2, description="MiB that may wait there; then nothing is acknowledged until there is room."
     )
     message_kibibytes: float = Field(
         256.0,

@@ -108,8 +108,8 @@ def test_a_landing_folder_that_goes_away_and_a_spill_folder_that_fills(
     monkeypatch.setattr("sparkiot_edge.forwarding.intake.RETRY_S", 0.2)
     root = tmp_path / "landing"
     root.write_text("in its place")  # the folder's volume is not mounted, say
-    spill = {"spill_folder": tmp_path / "spill", "spill_mebibytes": 1, "forward": "folder", "landing_folder": root}
-    payloads = [f"{number} " + "x" * 8000 for number in range(200)]  # 1.6 MB
+    spill = {"spill_folder": tmp_path / "spill", "spill_mebibytes": 2, "forward": "folder", "landing_folder": root}
+    payloads = [f"{number} " + "x" * 8000 for number in range(400)]  # 3.2 MB
     with gateway(broker, **spill) as found:
         assert found.forwarder
         for payload in payloads:
@@ -117,12 +117,12 @@ def test_a_landing_folder_that_goes_away_and_a_spill_folder_that_fills(
         until(lambda: found.problem, "the bound was not met")
         assert "is the sink away?" in (found.problem or "")
         until(lambda: found.forwarder.delivery.problem, "the sink was not missed")
-        assert found.forwarder.spool.size <= 1 << 20
+        assert found.forwarder.spool.size <= 2 << 20
         assert found.forwarder.intake.refused > 0
         assert not found.forwarder.intake.dropped
         root.unlink()
         device.settle()
-        until(lambda: found.forwarder.delivery.delivered >= 200, "not all came")
+        until(lambda: found.forwarder.delivery.delivered >= 400, "not all came")
         assert found.problem is None
     rows = landed(root)
     assert_all_came(rows, payloads)

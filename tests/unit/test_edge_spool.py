@@ -61,6 +61,8 @@ def test_while_the_sink_has_files_to_do_the_next_one_grows(tmp_path: Path) -> No
         spool.append(numbered(second), now=HOUR + 2 * second)
     assert len(list(tmp_path.glob("*.jsonl"))) == 2
     spool.close()
+    with pytest.raises(SpoolError, match="is closed"):
+        spool.append(numbered(10), now=HOUR + 20)
     assert left(spool) == numbered(*range(10))
     assert (spool.messages, spool.size) == (0, 0)
     assert not list(tmp_path.glob("*.jsonl"))

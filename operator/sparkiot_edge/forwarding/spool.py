@@ -95,6 +95,8 @@ class Spool:
         reach the sink nonetheless, and again later.
         """
         data = b"".join(lines)
+        if self._closed:
+            raise SpoolError(f"{self._folder} is closed: the gateway ends")
         if self._bytes + len(data) > self.max_bytes:
             raise SpoolFullError(
                 f"{self._folder} holds {self._bytes} of at most {self.max_bytes} bytes: is the sink away?"
