@@ -14,7 +14,7 @@ KIND_SHARED := /var/tmp/sparkiot-live
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
+.PHONY: help demo demo-live demo-pipeline test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
 	verify verify-policy calibrate train wheel clean
 
 help: ## List the targets
@@ -25,6 +25,9 @@ demo: $(VENV)/.runtime ## Run the main job: embedded cluster, operator, three jo
 
 demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: embedded cluster, no Java, no Docker
 	$(BIN)/sparkiot demo-live
+
+demo-pipeline: $(VENV)/.spark $(VENV)/.amqtt ## Run the whole pipe: devices, MQTT broker, gateway, landing folder, a real Spark job; one burst twice
+	$(BIN)/sparkiot demo-pipeline
 
 test: test-local test-live ## Run all tests
 
@@ -112,6 +115,10 @@ $(VENV)/.runtime: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 $(VENV)/.spark: $(VENV)/.runtime
 	@echo "installing Spark and a Java runtime into $(VENV) (first run: about two minutes)"
 	$(PIP) --editable ".[spark]"
+	@touch $@
+
+$(VENV)/.amqtt: | $(VENV)/.spark
+	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || $(PIP) amqtt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.spark

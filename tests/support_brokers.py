@@ -82,6 +82,13 @@ def kafka_broker(folder: Path, address: str | None = None) -> Iterator[str]:
         process.wait()
 
 
+def create_topic(servers: str, topic: str, partitions: int = 1) -> None:
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(PATIENCE_S)
+
+
 def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     import socket
 

@@ -6,34 +6,17 @@
 - how old an observation was when the policy saw it.
 """
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
 from sparkiot_operator.audit import AuditRecord, read_audit
+from sparkiot_operator.pipeline.outcome import executor_requests
 
 CLOSE_S = 5.0
 """A pod that is requested later than this after a decision belongs to something else, such as a lost executor."""
-
-
-def pod_requests(api_log: Path, namespace: str) -> list[float]:
-    """When the drivers of a namespace asked for pods, epoch seconds, from a log of Kubernetes' audit events."""
-    return sorted(_pod_requests(api_log, f"system:serviceaccount:{namespace}:"))
-
-
-def _pod_requests(api_log: Path, user: str) -> Iterator[float]:
-    with api_log.open() as lines:
-        for line in lines:
-            if user not in line:
-                continue
-            event = json.loads(line)
-            about = event.get("objectRef", {})
-            if event["verb"] == "create" and about.get("resource") == "pods" and "subresource" not in about:
-                yield datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
 
 
 def decision_to_request(records: Sequence[AuditRecord], requests: Sequence[float]) -> list[float]:
@@ -68,7 +51,7 @@ def ages(records: Sequence[AuditRecord]) -> list[float]:
 def figures(audit: Path, api_log: Path | None, namespace: str) -> Iterator[str]:
     """Lines for people, one a figure and job; only what was measured."""
     records = list(read_audit([audit])) if audit.exists() else []
-    requests = pod_requests(api_log, namespace) if api_log else []
+    requests = executor_requests(api_log, namespace) if api_log else []
     for name in dict.fromkeys(record.ref.name for record in records):
         own = [record for record in records if record.ref.name == name]
         for what, seconds in (

@@ -11,7 +11,8 @@ COPY sim sim
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src
 # An environment without pip: what runs in a cluster installs nothing.
 RUN python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv/bin/python install --no-cache-dir --constraint /src/.constraints.txt /wheels/*.whl
+    && pip --python /opt/venv/bin/python install --no-cache-dir --constraint /src/.constraints.txt \
+        "$(echo /wheels/*.whl)[kafka]"
 
 FROM python:${PYTHON}
 COPY --from=build /opt/venv /opt/venv

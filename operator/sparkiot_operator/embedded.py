@@ -15,7 +15,10 @@ STOP_S = 90.0
 
 
 class Folder:
-    """Where such a command keeps what the two write: objects and pods, decisions, the kubeconfig, and their logs."""
+    """Where such a command keeps what the two write: objects and pods, decisions, the kubeconfig, and their logs.
+
+    requests: those that the API server had, as Kubernetes' audit log has them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -24,12 +27,13 @@ class Folder:
         self.kubeconfig = self.path / "kubeconfig"
         self.cluster_log = self.path / "dev.log"
         self.operator_log = self.path / "operator.log"
+        self.requests = self.path / "requests.jsonl"
 
     def prepare(self) -> None:
         """Remove what an earlier run left, and make the folders."""
         for folder in (self.cluster, self.audit):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.kubeconfig, self.cluster_log, self.operator_log):
+        for file in (self.kubeconfig, self.cluster_log, self.operator_log, self.requests):
             file.unlink(missing_ok=True)
         for folder in (self.cluster, self.audit):
             folder.mkdir(parents=True)
@@ -52,7 +56,13 @@ def embedded_operator(folder: Folder, *, say: Callable[[str], None]) -> Iterator
 
 
 def _dev_arguments(folder: Folder) -> list[str]:
-    return ["dev", "--port", "0", "--kubeconfig", str(folder.kubeconfig), "--data", str(folder.cluster)]
+    return [
+        "dev",
+        *("--port", "0"),
+        *("--kubeconfig", str(folder.kubeconfig)),
+        *("--data", str(folder.cluster)),
+        *("--audit-log", str(folder.requests)),
+    ]
 
 
 def _operator_arguments(folder: Folder, port: int) -> list[str]:

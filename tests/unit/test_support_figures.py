@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from support_cycles import cycle
-from support_figures import CLOSE_S, ages, decision_to_request, pod_requests, request_to_registration, summary
+from support_figures import CLOSE_S, ages, decision_to_request, request_to_registration, summary
 from support_jobs import NOW
 
 from sparkiot_operator.audit import AuditRecord
 from sparkiot_operator.events import JobRef
+from sparkiot_operator.pipeline.outcome import executor_requests
 
 
 def event(
@@ -31,7 +32,7 @@ def test_requests_for_pods_are_those_that_drivers_create(tmp_path: Path) -> None
         event("create", "pods", "1970-01-01T00:16:43.000000Z", user="system:serviceaccount:other:city-driver"),
     ]
     log.write_text("\n".join(lines) + "\n")
-    assert pod_requests(log, "live") == [1000.5, 1001.25]
+    assert executor_requests(log, "live") == [1000.5, 1001.25]
 
 
 def record(proposed: int, **seen: float | None) -> AuditRecord:

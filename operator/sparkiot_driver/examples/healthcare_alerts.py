@@ -1,8 +1,8 @@
 """Healthcare: alerts and episodes per patient, from the readings of bedside monitors.
 
 A plain PySpark job in one file, for spark-submit or a SparkIoTJob. It reads JSON lines (id, time, device, value) from
-a landing folder, or Spark's rate source. A monitor sends a reading again until it is acknowledged, so copies are
-dropped with state per patient. Two queries, three results:
+a landing folder, also an edge gateway's, or Spark's rate source. A monitor sends a reading again until it is
+acknowledged, so copies are dropped with state per patient. Two queries, three results:
 
     SINK/rows/batch=N      every reading once, with `alert` = it reached the threshold
     SINK/minutes/batch=N   readings, alerts and worst value per patient and minute: what batch N adds, for the reader to
@@ -49,15 +49,24 @@ def arguments() -> argparse.Namespace:
 
 
 def telemetry(spark: SparkSession, options: argparse.Namespace) -> DataFrame:
-    """The stream: id (bigint, unique), time (timestamp), device (string), value (double, 0 to 100)."""
+    """The stream: id (bigint, unique), time (timestamp), device (string), value (double, 0 to 100).
+
+    An edge gateway's landing folder holds the devices' own JSON as text, in the field payload.
+    """
     if options.rate:
         rows = spark.readStream.format("rate").option("rowsPerSecond", options.rate).load()
         device, value = "concat('device-', value % 200) AS device", "value * 37 % 100 + 0.5D AS value"
         return rows.selectExpr("value AS id", "timestamp AS time", device, value)
-    reader = spark.readStream.schema("id BIGINT, time TIMESTAMP, device STRING, value DOUBLE")
+    reader = spark.readStream.schema("id STRING, time TIMESTAMP, device STRING, value DOUBLE, payload STRING")
+    # Its folders by date and hour appear while the query runs; as columns they would change its schema.
+    reader = reader.option("recursiveFileLookup", True)
     if options.max_files:
         reader = reader.option("maxFilesPerTrigger", options.max_files)
-    return reader.json(options.landing)
+    sent = reader.json(options.landing).withColumn(
+        "sent", functions.from_json("payload", "time TIMESTAMP, value DOUBLE")
+    )
+    time, value = "coalesce(sent.time, time) AS time", "coalesce(sent.value, value) AS value"
+    return sent.selectExpr("CAST(id AS BIGINT) AS id", time, "device", value)
 
 
 def shuffle_tiers() -> Any:

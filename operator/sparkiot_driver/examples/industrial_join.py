@@ -1,8 +1,8 @@
 """Industry: how far each machine is from its rated output, from telemetry joined with the plant's machine list.
 
 A plain PySpark job in one file, for spark-submit or a SparkIoTJob. It reads JSON lines (id, time, device, value) from
-a landing folder, or Spark's rate source, and joins each row with the machine that sent it (a join through a shuffle,
-as with a list that is too long to broadcast). One result:
+a landing folder, also an edge gateway's, or Spark's rate source, and joins each row with the machine that sent it (a
+join through a shuffle, as with a list that is too long to broadcast). One result:
 
     SINK/rows   every row with the machine's line, its rated output and the share of it that was reached
 
@@ -13,6 +13,9 @@ Exactly once, also over `kill -9` in mid-batch: Spark's file sink lists the file
 one atomic step. Files that a killed batch left are in no list, and a batch that is listed is not written again. A
 reader must follow that list (Spark does), and a sink is kept with its checkpoint: a new one counts batches from 0,
 and they would be taken for written.
+
+Where messages may come twice, as from an edge gateway (QoS 1), `--late` drops the copies, also those that come after a
+crash: the ids are state in the checkpoint. Rows that arrive later than that are dropped with them.
 
 Where the job has shuffle tiers, both sides of the join are exchanged through them, within foreachBatch. Then each batch
 overwrites a folder of its own, SINK/rows/batch=N, and a reader takes only folders with `_SUCCESS`. A sink that was
@@ -38,19 +41,39 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trigger", default="2 seconds", help="time between micro-batches (%(default)s)")
     parser.add_argument("--max-files", metavar="N", type=int, help="most files in a micro-batch (all new ones)")
     parser.add_argument("--partitions", metavar="N", type=int, default=8, help="partitions of the join (%(default)s)")
+    parser.add_argument(
+        "--late",
+        metavar="DURATION",
+        help="drop copies of a message, which devices send again over an unreliable link, and with them what arrives "
+        "later than this after newer messages, such as '10 minutes' (by default every row counts)",
+    )
     return parser.parse_args()
 
 
 def telemetry(spark: SparkSession, options: argparse.Namespace) -> DataFrame:
-    """The stream: id (bigint, unique), time (timestamp), device (string), value (double, 0 to 100)."""
+    """The stream: id (bigint, unique), time (timestamp), device (string), value (double, 0 to 100).
+
+    An edge gateway's landing folder holds the devices' own JSON as text, in the field payload.
+    """
     if options.rate:
         rows = spark.readStream.format("rate").option("rowsPerSecond", options.rate).load()
         device, value = "concat('device-', value % 200) AS device", "value * 37 % 100 + 0.5D AS value"
         return rows.selectExpr("value AS id", "timestamp AS time", device, value)
-    reader = spark.readStream.schema("id BIGINT, time TIMESTAMP, device STRING, value DOUBLE")
+    reader = spark.readStream.schema("id STRING, time TIMESTAMP, device STRING, value DOUBLE, payload STRING")
+    # Its folders by date and hour appear while the query runs; as columns they would change its schema.
+    reader = reader.option("recursiveFileLookup", True)
     if options.max_files:
         reader = reader.option("maxFilesPerTrigger", options.max_files)
-    return reader.json(options.landing)
+    sent = reader.json(options.landing).withColumn(
+        "sent", functions.from_json("payload", "time TIMESTAMP, value DOUBLE")
+    )
+    time, value = "coalesce(sent.time, time) AS time", "coalesce(sent.value, value) AS value"
+    return sent.selectExpr("CAST(id AS BIGINT) AS id", time, "device", value)
+
+
+def once(rows: DataFrame, late: "str | None") -> DataFrame:
+    """Each message of a device once by its id, with state for as long as a copy may be late."""
+    return rows.withWatermark("time", late).dropDuplicatesWithinWatermark(["device", "id"]) if late else rows
 
 
 def machines(spark: SparkSession) -> DataFrame:
@@ -78,7 +101,7 @@ def main() -> None:
     spark.conf.set("spark.sql.shuffle.partitions", options.partitions)
 
     tiers = shuffle_tiers()
-    stream = telemetry(spark, options)
+    stream = once(telemetry(spark, options), options.late)
     if tiers:
 
         def write_batch(batch: DataFrame, number: int) -> None:

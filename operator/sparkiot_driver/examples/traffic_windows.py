@@ -1,12 +1,15 @@
 """Smart city: traffic per district and time window, from the telemetry of road sensors.
 
 A plain PySpark job in one file, for spark-submit or a SparkIoTJob. It reads JSON lines (id, time, device, value) from
-a landing folder, or Spark's rate source. Each row is looked up in the device registry, once; then two results are
-written:
+a landing folder, also an edge gateway's, or Spark's rate source. Each row is looked up in the device registry, once;
+then two results are written:
 
     SINK/rows/batch=N      every row with its district
     SINK/windows/batch=N   vehicles and top speed per window and district: what batch N adds, for the reader to merge,
-                           so that a late row adds to a later batch's figures and is never dropped
+                           so that a late row adds to a later batch's figures and is not dropped
+
+Where messages may come twice, as from an edge gateway (QoS 1), `--late` drops the copies, also those that come after a
+crash: the ids are state in the checkpoint. Rows that arrive later than that are dropped with them.
 
 Exactly once, also over `kill -9` in mid-batch: the checkpoint fixes which rows batch N holds before it runs, each
 batch overwrites folders of its own, and a batch that was not completed runs again under the same number. Three
@@ -42,6 +45,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--partitions", metavar="N", type=int, default=8, help="tasks that share a batch (%(default)s)")
     parser.add_argument("--window", default="10 seconds", help="length of a window (%(default)s)")
     parser.add_argument(
+        "--late",
+        metavar="DURATION",
+        help="drop copies of a message, which devices send again over an unreliable link, and with them what arrives "
+        "later than this after newer messages, such as '10 minutes' (by default every row counts)",
+    )
+    parser.add_argument(
         "--lookup-ms",
         metavar="X",
         type=float,
@@ -52,15 +61,29 @@ def arguments() -> argparse.Namespace:
 
 
 def telemetry(spark: SparkSession, options: argparse.Namespace) -> DataFrame:
-    """The stream: id (bigint, unique), time (timestamp), device (string), value (double, 0 to 100)."""
+    """The stream: id (bigint, unique), time (timestamp), device (string), value (double, 0 to 100).
+
+    An edge gateway's landing folder holds the devices' own JSON as text, in the field payload.
+    """
     if options.rate:
         rows = spark.readStream.format("rate").option("rowsPerSecond", options.rate).load()
         device, value = "concat('device-', value % 200) AS device", "value * 37 % 100 + 0.5D AS value"
         return rows.selectExpr("value AS id", "timestamp AS time", device, value)
-    reader = spark.readStream.schema("id BIGINT, time TIMESTAMP, device STRING, value DOUBLE")
+    reader = spark.readStream.schema("id STRING, time TIMESTAMP, device STRING, value DOUBLE, payload STRING")
+    # Its folders by date and hour appear while the query runs; as columns they would change its schema.
+    reader = reader.option("recursiveFileLookup", True)
     if options.max_files:
         reader = reader.option("maxFilesPerTrigger", options.max_files)
-    return reader.json(options.landing)
+    sent = reader.json(options.landing).withColumn(
+        "sent", functions.from_json("payload", "time TIMESTAMP, value DOUBLE")
+    )
+    time, value = "coalesce(sent.time, time) AS time", "coalesce(sent.value, value) AS value"
+    return sent.selectExpr("CAST(id AS BIGINT) AS id", time, "device", value)
+
+
+def once(rows: DataFrame, late: "str | None") -> DataFrame:
+    """Each message of a device once by its id, with state for as long as a copy may be late."""
+    return rows.withWatermark("time", late).dropDuplicatesWithinWatermark(["device", "id"]) if late else rows
 
 
 def shuffle_tiers() -> Any:
@@ -103,7 +126,7 @@ def main() -> None:
             rows.unpersist()
 
     write = tiers.tiered(write_batch) if tiers else write_batch
-    query = telemetry(spark, options).writeStream.queryName("traffic").foreachBatch(write)
+    query = once(telemetry(spark, options), options.late).writeStream.queryName("traffic").foreachBatch(write)
     query.option("checkpointLocation", options.checkpoint).trigger(processingTime=options.trigger).start()
     spark.streams.awaitAnyTermination()
 

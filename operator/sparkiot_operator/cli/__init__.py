@@ -14,6 +14,7 @@ from .check import check
 from .dashboard import dashboard
 from .demo import demo
 from .demo_live import demo_live
+from .demo_pipeline import demo_pipeline
 from .dev import dev
 from .devices import devices
 from .edge_evaluate import edge_evaluate
@@ -52,6 +53,7 @@ def root(
 for command in (
     demo,
     demo_live,
+    demo_pipeline,
     dev,
     operator,
     simulate,

@@ -50,8 +50,11 @@ class FleetLoad:
     def __init__(self, workload: Workload, bursts: Sequence[Burst] = (), *, speed: float = 1.0) -> None:
         self._workload = workload
         self._speed = speed
-        self.bursts = tuple(sorted(bursts, key=lambda burst: burst.at))
-        self._edges = sorted({edge for burst in bursts for edge in (burst.at, burst.end)})
+        self.bursts: tuple[Burst, ...] = tuple(sorted(bursts, key=lambda burst: burst.at))
+
+    def add(self, burst: Burst) -> None:
+        """One more burst, while the load is being sent: it begins later than what was asked for so far."""
+        self.bursts = (*self.bursts, burst)
 
     def rate(self, elapsed: float) -> float:
         """Messages/s."""
@@ -59,7 +62,8 @@ class FleetLoad:
 
     def messages(self, begin: float, end: float) -> float:
         """Messages between two moments: the exact integral of the rate."""
-        cuts = [begin, *(edge for edge in self._edges if begin < edge < end), end]
+        edges = sorted({edge for burst in self.bursts for edge in (burst.at, burst.end)})
+        cuts = [begin, *(edge for edge in edges if begin < edge < end), end]
         return sum(
             self._workload.arrivals(self._time(a), self._time(b)) / self._speed * self._factor(a)
             for a, b in pairwise(cuts)

@@ -4,6 +4,7 @@ A broker that is away or slow is no reason to send less: what it has not acknowl
 messages. From there on nothing more is made until there is room, and then at once what is due.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -76,6 +77,8 @@ class Fleet:
         self._due = 0.0
         self._messages = self._repeats = 0
         self._begun: float | None = None
+        self.begun = math.nan
+        """When it began to send, epoch seconds."""
         self._link = MqttLink(broker, client_id="", persistent=False)
         # No limit of paho's own: with one it walks over all messages under way at each acknowledgement.
         self._link.client.max_inflight_messages_set(0)
@@ -110,7 +113,7 @@ class Fleet:
         try:
             if not self._link.wait(CONNECT_S):
                 raise BrokerError(f"no connection within {CONNECT_S:g} s: {self._link.problem}")
-            self._begun, elapsed = self._steady(), 0.0
+            self._begun, self.begun, elapsed = self._steady(), self._wall(), 0.0
             while elapsed < seconds and not stop.is_set():
                 stop.wait(TICK_S)
                 before, elapsed = elapsed, min(self._steady() - self._begun, seconds)

@@ -95,9 +95,9 @@ class SignalInbox:
         newest = self._newest
         return newest.signal.to_edge_signal(time=newest.time) if newest else None
 
-    def take(self, payload: bytes, *, now: float, retained: bool = False, again: bool = False) -> Accepted | Dropped:
-        """Judge one payload. now: of its arrival, epoch seconds. retained, again: it did not come straight from the
-        gateway, so that its arrival says nothing of the gateway's clock."""
+    def take(self, payload: bytes, *, now: float, direct: bool = True) -> Accepted | Dropped:
+        """Judge one payload. now: of its arrival, epoch seconds. direct: it came straight from the gateway; else a
+        broker kept it, and its arrival says nothing of the gateway's clock."""
         try:
             signal = parse_signal(payload)
         except SignalError as error:
@@ -109,7 +109,7 @@ class SignalInbox:
         if repeated is not None:
             return self._drop(repeated)
         offset = now - signal.time
-        if not (retained or again) and abs(offset) <= 2 * MOST_SKEW_S:
+        if direct and abs(offset) <= 2 * MOST_SKEW_S:
             source.offsets.append(offset)
         skew = source.skew_s
         time = signal.time + (skew if abs(skew) > TOLERATED_SKEW_S else 0.0)

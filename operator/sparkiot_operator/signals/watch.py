@@ -8,19 +8,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparkiot_edge.mqtt import BrokerError, MqttLink, Received
+from sparkiot_edge.mqtt import BrokerError
 from sparkiot_operator.errors import ApiError
 from sparkiot_operator.events import JobRef
 from sparkiot_operator.resource.base import seconds
-from sparkiot_operator.resource.edge import MqttSource, SignalSource
+from sparkiot_operator.resource.edge import KafkaSource, MqttSource, SignalSource
 from sparkiot_policies.measurement import EdgeSignal
 
-from .access import open_broker
 from .inbox import Accepted, SignalInbox
+from .reader import SignalReader, open_reader
 
 LOGGER = logging.getLogger(__name__)
 RENEW_S = 60.0
-"""A link that has been down for so long is made anew, with the secret as it is then."""
+"""A reader whose broker has been away for so long is made anew, with the secret as it is then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,30 +58,30 @@ class SignalWatch:
         self._read_secret = read_secret
         self._clock = clock
         self._on_burst = on_burst
-        self._followed: MqttSource | None = None
+        self._followed: MqttSource | KafkaSource | None = None
         self._since = 0.0
-        self._link: MqttLink | None = None
+        self._reader: SignalReader | None = None
         self._problem: str | None = None
         self._down_since: float | None = None
-        # Payloads are judged on the link's thread, so that a flood of them does not stand in every job's way.
+        # Payloads are judged on the reader's thread, so that a flood of them does not stand in every job's way.
         self._lock = threading.Lock()
         self._inbox = SignalInbox(stale_after_s=1.0, max_rate=1.0)
 
     async def follow(self, source: SignalSource | None) -> None:
         """Subscribe as the spec now says. What cannot be is a problem, to be tried again with the next call."""
-        mqtt = source.mqtt if source else None
-        if source is None or mqtt is None:
+        wanted = (source.mqtt or source.kafka) if source else None
+        if source is None or wanted is None:
             await self.stop()
             return
-        if mqtt != self._followed:
+        if wanted != self._followed:
             await self.stop()
-            self._followed, self._since = mqtt, self._clock()
+            self._followed, self._since = wanted, self._clock()
             self._inbox = SignalInbox(stale_after_s=1.0, max_rate=1.0)
         with self._lock:
             self._inbox.stale_after_s, self._inbox.max_rate = seconds(source.stale_after), source.max_rate
-        await self._drop_dead_link()
-        if self._link is None:
-            await self._connect(mqtt)
+        await self._drop_dead_reader()
+        if self._reader is None:
+            await self._connect(wanted, lookback_s=seconds(source.stale_after))
 
     async def stop(self) -> None:
         """Idempotent."""
@@ -89,17 +89,17 @@ class SignalWatch:
         await self._disconnect()
 
     async def _disconnect(self) -> None:
-        link, self._link, self._down_since = self._link, None, None
-        if link is not None:
-            await asyncio.to_thread(link.stop)
+        reader, self._reader, self._down_since = self._reader, None, None
+        if reader is not None:
+            await asyncio.to_thread(reader.stop)
 
-    async def _drop_dead_link(self) -> None:
-        if self._link is None or self._link.problem is None:
+    async def _drop_dead_reader(self) -> None:
+        if self._reader is None or self._reader.problem is None:
             self._down_since = None
         elif self._down_since is None:
             self._down_since = self._clock()
         elif self._clock() - self._down_since >= RENEW_S:
-            self._problem = self._link.problem
+            self._problem = self._reader.problem
             await self._disconnect()
 
     def edge_signal(self) -> EdgeSignal | None:
@@ -125,38 +125,30 @@ class SignalWatch:
                 skew_s=self._inbox.skew_s,
                 accepted=self._inbox.accepted,
                 dropped={reason.value: count for reason, count in sorted(self._inbox.dropped.items())},
-                problem=self._link.problem if self._link else self._problem,
+                problem=self._reader.problem if self._reader else self._problem,
             )
 
-    async def _connect(self, source: MqttSource) -> None:
-        try:
-            secret = None
-            if source.credentials_from is not None:
-                secret = await self._read_secret(source.credentials_from.secret_ref.name)
-            broker = open_broker(source, secret)
-        except (ApiError, BrokerError) as error:
-            self._problem = str(error)
-            return
+    async def _connect(self, source: MqttSource | KafkaSource, *, lookback_s: float) -> None:
         loop, inbox = asyncio.get_running_loop(), self._inbox
 
-        def take(received: Received) -> None:
+        def take(payload: bytes, direct: bool) -> None:
             with self._lock:
-                found = inbox.take(
-                    received.payload, now=self._clock(), retained=received.retained, again=received.again
-                )
+                found = inbox.take(payload, now=self._clock(), direct=direct)
             if isinstance(found, Accepted):
                 if found.burst:
                     loop.call_soon_threadsafe(self._on_burst)
             else:
                 LOGGER.debug("%s: a signal was dropped: %s", self._ref, found.value)
 
-        # A name of its own each time: two operators of one name would put each other out, and what a broker kept
-        # while nobody listened is too old to be of use.
-        self._link = MqttLink(
-            broker,
-            client_id=f"sparkiot-{secrets.token_hex(8)}",
-            persistent=False,
-            topics=[source.topic],
-            on_message=take,
-        )
-        self._link.start()
+        # A name of its own each time: two operators of one name would put each other out.
+        name = f"sparkiot-{secrets.token_hex(8)}"
+        try:
+            secret = None
+            if source.credentials_from is not None:
+                secret = await self._read_secret(source.credentials_from.secret_ref.name)
+            reader = open_reader(source, secret, take, client_id=name, lookback_s=lookback_s)
+        except (ApiError, BrokerError) as error:
+            self._problem = str(error)
+            return
+        self._reader = reader
+        reader.start()

@@ -1,0 +1,144 @@
+"""What the demo of the whole pipe runs: its folder, its gateway, its job, and the load with the same burst twice.
+
+The job asks a device registry for each message, which here is a wait: it needs more task slots, not more cores, when
+the load rises, and shows on two cores what it would show on many.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparkiot_edge.mqtt import Broker
+from sparkiot_operator import embedded
+from sparkiot_operator.embedded import IMAGE
+from sparkiot_operator.fleet.load import FleetLoad
+from sparkiot_operator.fleet.readings import Devices
+from sparkiot_operator.fleet.sender import Fleet
+from sparkiot_operator.live_demo import shared_folder
+from sparkiot_operator.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
+from sparkiot_operator.spark.naming import CONTAINER, EXECUTOR_CONTAINER
+from sparkiot_sim.generators import Kind
+from sparkiot_sim.workload import Workload
+
+Json = dict[str, Any]
+NAMESPACE = "iot"
+NAME = "city-traffic"
+SIGNAL_TOPIC = "iot/metadata"
+GROUP_NAME = "city"
+DEVICES = 2000
+RATE = 4.0
+"""Messages/s without a burst: a quarter of what one executor can do, so that a busy machine comes to rest with one."""
+LOOKUP_MS = 60.0
+TRIGGER_S = 8.0
+"""Long enough for a batch on a machine that is busy with other things."""
+FACTOR = 12.0
+BURST_S = 40.0
+LEAST_CALM_S = 20.0
+"""Before a burst: the gateway must have seen the ordinary load for a while."""
+MOST_CALM_S = 75.0
+"""After which the burst comes anyhow: a machine that is busy with other things may not come to rest."""
+AFTERMATH_S = 15.0
+MOST_S = 600.0
+REPEAT = 0.02
+TARGET_S = 20.0
+HORIZON_S = 15.0
+"""About what an executor takes to start here."""
+
+
+class Folder(embedded.Folder):
+    """Where the demo keeps what it makes; an earlier demo's files are removed when it starts."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.data = self.path / "job"
+        self.landing, self.sink = self.data / "landing", self.data / "sink"
+        self.checkpoint = self.data / "checkpoint"
+        self.broker = self.path / "broker"
+        self.gateway_log = self.path / "gateway.log"
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.gateway_log.unlink(missing_ok=True)
+        for folder in (self.data, self.broker):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.landing, self.sink, self.checkpoint, self.broker):
+            folder.mkdir(parents=True)
+
+    def landed(self) -> int:
+        """Messages in the landing folder, those that came twice included."""
+        return sum(file.read_bytes().count(b"\n") for file in self.landing.glob("date=*/hour=*/*.jsonl"))
+
+
+def gateway_arguments(folder: Folder, broker_url: str) -> list[str]:
+    return [
+        "edge-gateway",
+        *("--broker", broker_url),
+        *("--group", f"{GROUP_NAME}=city/+/telemetry"),
+        *("--signal-topic", SIGNAL_TOPIC),
+        *("--source", "demo"),
+        *("--horizon-seconds", f"{HORIZON_S:g}"),
+        *("--publish-seconds", "1"),
+        *("--forward", "folder"),
+        *("--landing-folder", str(folder.landing)),
+    ]
+
+
+def fleet(broker_url: str, *, first_id: int) -> Fleet:
+    """Devices with an even load, so that two bursts are the same."""
+    level = Workload(name="even", times=np.array([0.0]), rates=np.array([RATE]), end=1.0)
+    devices = Devices(Kind.SMART_CITY, count=DEVICES, seed=1)
+    return Fleet(Broker(url=broker_url), devices, FleetLoad(level), first_id=first_id, repeat=REPEAT)
+
+
+def job_path() -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{PLURAL}/{NAME}"
+
+
+def manifests(folder: Folder, *, policy: str, spark_version: str, broker_url: str) -> Iterator[tuple[str, Json]]:
+    """API path and object, in the order in which they are applied."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    yield f"/api/v1/namespaces/{NAMESPACE}", namespace
+    yield job_path(), job(folder, policy=policy, spark_version=spark_version, broker_url=broker_url)
+
+
+def job(folder: Folder, *, policy: str, spark_version: str, broker_url: str | None) -> Json:
+    """The live job; it follows no signals where broker_url is None."""
+    edge = {"edge": {"signal": {"mqtt": {"url": broker_url, "topic": f"{SIGNAL_TOPIC}/{GROUP_NAME}"}}}}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "spec": {
+            "backend": "Spark",
+            "application": {
+                "image": IMAGE,
+                "sparkVersion": spark_version,
+                "mainApplicationFile": "local:///opt/sparkiot/sparkiot_driver/examples/traffic_windows.py",
+                "arguments": [
+                    *("--landing", str(folder.landing)),
+                    *("--sink", str(folder.sink)),
+                    *("--checkpoint", str(folder.checkpoint)),
+                    *("--trigger", f"{TRIGGER_S:g} seconds"),
+                    *("--partitions", "3"),
+                    *("--lookup-ms", f"{LOOKUP_MS:g}"),
+                    *("--late", "1 minute"),
+                ],
+                "checkpointLocation": str(folder.checkpoint),
+                "driver": {"template": shared_folder(folder.data, CONTAINER)},
+                "executor": {"template": shared_folder(folder.data, EXECUTOR_CONTAINER)},
+            },
+            "objectives": {"scenario": "SmartCityBudget", "latency": {"target": f"{TARGET_S:g}s", "quantile": 0.9}},
+            "scaling": {
+                "interval": "4s",
+                "metricsWindow": "24s",
+                "executors": {"min": 1, "max": 3},
+                "memory": {"min": "1Gi", "max": "1Gi"},
+                "scaleDown": {"stabilization": "12s", "cooldown": "4s"},
+            },
+            "policy": {"name": policy},
+            **(edge if broker_url else {}),
+        },
+    }
