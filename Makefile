@@ -14,7 +14,7 @@ KIND_SHARED := /var/tmp/sparkiot-live
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live demo-pipeline test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint format generate \
+.PHONY: help demo demo-live demo-pipeline test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint docs format generate \
 	verify verify-policy calibrate train wheel clean
 
 help: ## List the targets
@@ -76,6 +76,10 @@ lint: $(VENV)/.dev ## Check style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vermin -t=3.8- --no-tips --violations operator/sparkiot_driver operator/sparkiot_tiers
+
+docs: $(VENV)/.dev ## Build the documentation into .cache/docs; a link that leads nowhere fails
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --fresh-env --quiet \
+	  --doctree-dir .cache/docs/doctrees docs .cache/docs/html
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format $(SRC) tests

@@ -8,6 +8,7 @@ from sparkiot_policies.decision import Decision
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 
+from .reasons import DegradedReason, LimitedReason, ObjectiveReason, ObservationReason, ShuffleReason, SignalReason
 from .resource.status import Condition, ConditionType
 from .signals.watch import SignalsView
 from .spark.shuffle_state import ShuffleState
@@ -42,7 +43,7 @@ def build_conditions(
         known[finding.type] = Condition.model_construct(
             type=finding.type.value,
             status=status,
-            reason=finding.reason,
+            reason=str(finding.reason),  # plain text, as the model says
             message=finding.message,
             last_transition_time=before.last_transition_time if before and unchanged else timestamp(now),
             observed_generation=generation,
@@ -61,12 +62,12 @@ def degraded(reason: str, message: str) -> Finding:
 def observation_finding(job: Job, evaluation: Evaluation, error: str | None) -> Finding:
     """Whether decisions rest on fresh measurements. error: why the backend could not be observed just now."""
     if evaluation.age_s <= job.limits.stale_after_s:
-        return Finding(ConditionType.OBSERVATION_FRESH, True, "Observed", "measurements arrive in time")
+        return Finding(ConditionType.OBSERVATION_FRESH, True, ObservationReason.OBSERVED, "measurements arrive in time")
     why = error or "the backend reports nothing new"
     return Finding(
         ConditionType.OBSERVATION_FRESH,
         False,
-        "ObservationStale",
+        ObservationReason.OBSERVATION_STALE,
         f"no measurement for more than {job.limits.stale_after_s:g} s ({why}); the allocation is held",
     )
 
@@ -75,34 +76,50 @@ def objective_finding(job: Job, evaluation: Evaluation) -> Finding:
     attainment, quantile = evaluation.observation.attainment, job.objectives.quantile
     target = f"{job.objectives.latency_target_ms:g} ms"
     if attainment is None:
-        return Finding(ConditionType.OBJECTIVE_MET, None, "NoBatches", "no micro-batch has completed yet")
+        return Finding(
+            ConditionType.OBJECTIVE_MET, None, ObjectiveReason.NO_BATCHES, "no micro-batch has completed yet"
+        )
     message = f"{attainment:.1%} of micro-batches within {target}, wanted {quantile:.1%}"
     met = attainment >= quantile
-    return Finding(ConditionType.OBJECTIVE_MET, met, "ObjectiveMet" if met else "ObjectiveMissed", message)
+    return Finding(
+        ConditionType.OBJECTIVE_MET,
+        met,
+        ObjectiveReason.OBJECTIVE_MET if met else ObjectiveReason.OBJECTIVE_MISSED,
+        message,
+    )
 
 
 def signal_finding(view: SignalsView | None) -> Finding:
     """Whether decisions rest on fresh burst signals. view: None for a job that follows none."""
     if view is None:
-        return Finding(ConditionType.SIGNAL_FRESH, None, "NoSource", "the job follows no burst signals")
+        return Finding(ConditionType.SIGNAL_FRESH, None, SignalReason.NO_SOURCE, "the job follows no burst signals")
     fresh = view.age_s is not None and view.age_s <= view.stale_after_s
     young = view.followed_s <= view.stale_after_s
     if view.problem is not None and not fresh:
-        status, reason = (None, "Connecting") if young else (False, "SignalSourceUnreachable")
+        status, reason = (None, SignalReason.CONNECTING) if young else (False, SignalReason.UNREACHABLE)
         return Finding(
             ConditionType.SIGNAL_FRESH, status, reason, f"{view.problem}; no burst can be announced until then"
         )
     if fresh:
-        return Finding(ConditionType.SIGNAL_FRESH, True, "Received", f"signals arrive in time from {view.source}")
+        return Finding(
+            ConditionType.SIGNAL_FRESH, True, SignalReason.RECEIVED, f"signals arrive in time from {view.source}"
+        )
     dropped = ", ".join(f"{reason} {count}" for reason, count in view.dropped.items()) or "none"
     message = f"no signal was believed for more than {view.stale_after_s:g} s (dropped: {dropped})"
-    return Finding(ConditionType.SIGNAL_FRESH, None if young else False, "Waiting" if young else "SignalStale", message)
+    return Finding(
+        ConditionType.SIGNAL_FRESH,
+        None if young else False,
+        SignalReason.WAITING if young else SignalReason.SIGNAL_STALE,
+        message,
+    )
 
 
 def limited_finding(decision: Decision) -> Finding:
     """Whether the envelope changed the proposal; the reason is the first clamp's code."""
     if not decision.clamps:
-        return Finding(ConditionType.SCALING_LIMITED, False, "WithinBounds", "no bound changed the proposal")
+        return Finding(
+            ConditionType.SCALING_LIMITED, False, LimitedReason.WITHIN_BOUNDS, "no bound changed the proposal"
+        )
     codes = "; ".join(f"{clamp.code.value}: {clamp.message}" for clamp in decision.clamps)
     return Finding(ConditionType.SCALING_LIMITED, True, decision.clamps[0].code.value, codes)
 
@@ -114,9 +131,14 @@ def degraded_finding(decision: Decision, evaluation: Evaluation) -> Finding:
             decision.fallback.value, f"{decision.acted.name} acts for {decision.policy.name}: {decision.detail}"
         )
     if evaluation.unschedulable:
-        return degraded("Unschedulable", f"the cluster has no room for {evaluation.unschedulable} executors")
+        return degraded(
+            DegradedReason.UNSCHEDULABLE, f"the cluster has no room for {evaluation.unschedulable} executors"
+        )
     return Finding(
-        ConditionType.DEGRADED, False, "AsExpected", "nothing stands in for the policy, and every executor finds room"
+        ConditionType.DEGRADED,
+        False,
+        DegradedReason.AS_EXPECTED,
+        "nothing stands in for the policy, and every executor finds room",
     )
 
 
@@ -130,5 +152,5 @@ def shuffle_finding(shuffle: ShuffleState | None) -> Finding | None:
         said = "; ".join(f"{trouble.tier}: {trouble.reason}: {trouble.message}" for trouble in shuffle.troubles)
         return Finding(type_, False, f"{first.tier}{first.reason.removeprefix('Tier')}", said)
     if not shuffle.checked:
-        return Finding(type_, None, "NotChecked", "the shuffle tiers were not looked at yet")
-    return Finding(type_, True, "TiersWork", "no shuffle tier fails")
+        return Finding(type_, None, ShuffleReason.NOT_CHECKED, "the shuffle tiers were not looked at yet")
+    return Finding(type_, True, ShuffleReason.TIERS_WORK, "no shuffle tier fails")

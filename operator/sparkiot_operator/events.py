@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparkiot_policies.decision import Reason
+from sparkiot_policies.decision import FallbackCode, Reason
 
 from .errors import ApiError
+from .reasons import EventReason
 from .resource import API_VERSION, KIND
 from .resource.status import AllocationStatus, Condition, ConditionType, Phase, SparkIoTJobStatus
 from .times import precise_timestamp, timestamp
@@ -53,17 +54,17 @@ def _phase_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Ev
     if new.phase == old.phase:
         return
     if new.phase is Phase.SUSPENDED:
-        yield Event("Suspended", "the job was stopped by spec.suspend; its checkpoint is kept")
+        yield Event(EventReason.SUSPENDED, "the job was stopped by spec.suspend; its checkpoint is kept")
     elif new.phase is Phase.COMPLETED:
-        yield Event("Completed", "the job came to its end")
+        yield Event(EventReason.COMPLETED, "the job came to its end")
     elif new.phase is Phase.RUNNING:
         yield (
-            Event("Resumed", "the job goes on where it was suspended")
+            Event(EventReason.RESUMED, "the job goes on where it was suspended")
             if old.phase is Phase.SUSPENDED
-            else Event("Started", "the job runs")
+            else Event(EventReason.STARTED, "the job runs")
         )
     elif new.phase is Phase.FAILED and (failure := new.driver.last_failure if new.driver else None):
-        yield Event("GaveUp", f"the job is not started again: {failure.message}", warning=True)
+        yield Event(EventReason.GAVE_UP, f"the job is not started again: {failure.message}", warning=True)
 
 
 def _allocation_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
@@ -81,13 +82,13 @@ def _same(before: AllocationStatus, after: AllocationStatus) -> bool:
 def _memory_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
     if new.memory_floor is not None and new.memory_floor != old.memory_floor:
         message = f"an executor ran out of memory; from now on each gets at least {new.memory_floor}"
-        yield Event("MemoryFloorRaised", message, warning=True)
+        yield Event(EventReason.MEMORY_FLOOR_RAISED, message, warning=True)
 
 
 def _allocation_reason(before: AllocationStatus, after: AllocationStatus, decided: str) -> str:
     if after.executors > before.executors:
-        return "BurstAhead" if decided == Reason.BURST_AHEAD else "ScaledUp"
-    return "ScaledDown" if after.executors < before.executors else "AllocationChanged"
+        return EventReason.BURST_AHEAD if decided == Reason.BURST_AHEAD else EventReason.SCALED_UP
+    return EventReason.SCALED_DOWN if after.executors < before.executors else EventReason.ALLOCATION_CHANGED
 
 
 def _condition_events(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> Iterator[Event]:
@@ -102,15 +103,23 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
     was, now = before.status if before else None, after.status
     match ConditionType(after.type):
         case ConditionType.POLICY_LOADED:
-            yield Event("PolicyLoaded" if now == "True" else "PolicyFailed", after.message, warning=now != "True")
+            yield Event(
+                EventReason.POLICY_LOADED if now == "True" else EventReason.POLICY_FAILED,
+                after.message,
+                warning=now != "True",
+            )
         case ConditionType.OBSERVATION_FRESH if was is not None:
             if now == "False" and was == "True":
-                yield Event("ObservationStale", after.message, warning=True)
+                yield Event(EventReason.OBSERVATION_STALE, after.message, warning=True)
             elif now == "True" and was == "False":
-                yield Event("ObservationFresh", "measurements arrive again")
+                yield Event(EventReason.OBSERVATION_FRESH, "measurements arrive again")
         case ConditionType.SHUFFLE_TIERS_READY:
             yield from _turned(
-                was, after, "ShuffleTierFailed", "ShuffleTiersRecovered", "every shuffle tier works again"
+                was,
+                after,
+                EventReason.SHUFFLE_TIER_FAILED,
+                EventReason.SHUFFLE_TIERS_RECOVERED,
+                "every shuffle tier works again",
             )
         case ConditionType.DEGRADED:
             if now == "True":
@@ -118,7 +127,7 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
             elif was == "True" and before is not None:
                 yield Event(_recovered_reason(before.reason), "the job is as expected again")
         case ConditionType.SIGNAL_FRESH:
-            yield from _turned(was, after, after.reason, "SignalFresh", "burst signals arrive again")
+            yield from _turned(was, after, after.reason, EventReason.SIGNAL_FRESH, "burst signals arrive again")
         case ConditionType.READY if now == "False" and after.reason not in SILENT:
             yield Event(after.reason, after.message, warning=after.reason not in EXPECTED)
 
@@ -135,16 +144,16 @@ SILENT = frozenset({"Suspended", "Completed", "Starting", "DriverStarting", "Sto
 """Reasons of not being ready that the phase already tells, or that last a moment."""
 EXPECTED = frozenset({"SpecChanged", "Restarting"})
 """Reasons of not being ready that somebody asked for."""
-FALLBACKS = frozenset({"OutOfDistribution", "IneffectiveScaling", "PolicyFailed"})
+FALLBACKS = frozenset(FallbackCode)
 """Reasons of Degraded that mean that the fallback rule acts."""
 
 
 def _degraded_reason(reason: str) -> str:
-    return "FallbackActive" if reason in FALLBACKS else reason
+    return EventReason.FALLBACK_ACTIVE if reason in FALLBACKS else reason
 
 
 def _recovered_reason(reason: str) -> str:
-    return "FallbackEnded" if reason in FALLBACKS else "Recovered"
+    return EventReason.FALLBACK_ENDED if reason in FALLBACKS else EventReason.RECOVERED
 
 
 class EventRecorder:

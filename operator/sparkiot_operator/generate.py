@@ -13,6 +13,9 @@ import yaml
 from .chart_docs import values_page
 from .crd import build_crd
 from .docs import devices_settings_page, edge_settings_page, rules_page, settings_page
+from .docs_codes import conditions_page, decisions_page, events_page, observation_page
+from .docs_commands import commands_page
+from .docs_resource import resource_page
 from .metrics.dashboard import dashboard_file
 from .metrics.reference import metrics_page
 
@@ -56,6 +59,12 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/chart-values.md": values_page,
     "docs/reference/metrics.md": metrics_page,
     "charts/sparkiot/files/dashboard.json": dashboard_file,
+    "docs/reference/resource.md": resource_page,
+    "docs/reference/commands.md": commands_page,
+    "docs/reference/conditions.md": conditions_page,
+    "docs/reference/events.md": events_page,
+    "docs/reference/decisions.md": decisions_page,
+    "docs/reference/observation.md": observation_page,
     "crds/sparkiotjobs.sparkiot.dev.yaml": crd_manifest,
     "charts/sparkiot/templates/crds/sparkiotjobs.yaml": chart_crd,
 }

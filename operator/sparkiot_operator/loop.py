@@ -37,6 +37,7 @@ from .errors import (
 )
 from .events import Event, EventRecorder, JobRef
 from .publish import StatusPublisher
+from .reasons import DegradedReason, ObservationReason
 from .remember import remember
 from .resource.spec import BackendKind, SparkIoTJobSpec
 from .resource.status import ConditionType, Phase
@@ -292,7 +293,12 @@ class JobLoop:
         self._session = None
         findings = [
             ready(False, "Suspended", "spec.suspend is true"),
-            Finding(ConditionType.OBSERVATION_FRESH, None, "Suspended", "nothing runs that could be observed"),
+            Finding(
+                ConditionType.OBSERVATION_FRESH,
+                None,
+                ObservationReason.SUSPENDED,
+                "nothing runs that could be observed",
+            ),
         ]
         await self._settle(Phase.SUSPENDED, findings, real)
 
@@ -320,7 +326,7 @@ class JobLoop:
         message = f"the cycle failed ({error!r}); the allocation is held and the next attempt is in {wait:g} s"
         phase = self._publisher.current.phase or Phase.PENDING
         with contextlib.suppress(ApiError):
-            await self._settle(phase, [degraded("CycleFailed", message)], self._services.clock())
+            await self._settle(phase, [degraded(DegradedReason.CYCLE_FAILED, message)], self._services.clock())
         return wait
 
     async def _settle(self, phase: Phase, findings: list[Finding], real: float) -> None:

@@ -18,6 +18,7 @@ from .clock import JobClock
 from .conditions import Finding
 from .errors import BackendFailedError
 from .policies_store import PolicyStore, UnavailablePolicy
+from .reasons import PolicyReason
 from .resource.spec import BackendKind, PolicyRef, SparkIoTJobSpec
 from .resource.status import ConditionType, Phase, SimulationStatus, SparkIoTJobStatus
 from .resource.translate import to_job
@@ -133,9 +134,9 @@ class Session:
             if meta.problem is not None:
                 problems.append(f"meta-controller {ref.meta_controller}: {meta.problem}; the weights stay as they are")
         if problems:
-            return Finding(ConditionType.POLICY_LOADED, False, "PolicyFailed", "; ".join(problems))
+            return Finding(ConditionType.POLICY_LOADED, False, PolicyReason.POLICY_FAILED, "; ".join(problems))
         identity = self._controller.policy.identity
-        return Finding(ConditionType.POLICY_LOADED, True, "Loaded", f"{identity.name} ({identity.digest})")
+        return Finding(ConditionType.POLICY_LOADED, True, PolicyReason.LOADED, f"{identity.name} ({identity.digest})")
 
     def _simulation(self, now: float) -> SimulationStatus:
         return SimulationStatus(origin=precise_timestamp(self.clock.origin), time=precise_timestamp(now))

@@ -93,7 +93,7 @@ def _print_decision(decision: "Decision") -> None:
     table.add_row("before", str(decision.previous))
     table.add_row("proposed", str(decision.proposal))
     for clamp in decision.clamps:
-        table.add_row("clamped", f"{clamp.code.value}: {clamp.field} {clamp.before} -> {clamp.after}, {clamp.message}")
+        table.add_row("clamped", f"{clamp.code.value}: {clamp.message}")
     table.add_row("decided", str(decision.allocation))
     console.print(table)
     seen = Table(title="observation", title_justify="left", box=None, padding=(0, 2))

@@ -12,21 +12,35 @@ from .base import Model
 
 class Phase(enum.StrEnum):
     PENDING = "Pending"
+    """It does not run yet, or not at the moment; `Ready` says why."""
     RUNNING = "Running"
+    """Its driver runs, or the simulation does."""
     SUSPENDED = "Suspended"
+    """Stopped by `spec.suspend`."""
     COMPLETED = "Completed"
+    """It came to its end by itself."""
     FAILED = "Failed"
+    """It failed and is not started again until its spec is edited."""
 
 
 class ConditionType(enum.StrEnum):
     READY = "Ready"
+    """Whether data is processed and, when not, why."""
     POLICY_LOADED = "PolicyLoaded"
+    """Whether the job's policy is loaded."""
     OBSERVATION_FRESH = "ObservationFresh"
+    """Whether decisions rest on fresh measurements."""
     OBJECTIVE_MET = "ObjectiveMet"
+    """Whether enough micro-batches are within the latency target."""
     SCALING_LIMITED = "ScalingLimited"
+    """Whether the safety envelope changed the last proposal. The reason is the first code; the message has them all."""
     SHUFFLE_TIERS_READY = "ShuffleTiersReady"
+    """Whether every stated shuffle tier works. While one fails the job runs on another; the reason names the first that
+    fails, and its trouble."""
     SIGNAL_FRESH = "SignalFresh"
+    """Whether burst signals from the edge arrive, for a job that follows some."""
     DEGRADED = "Degraded"
+    """Whether the job runs, but not as it should."""
 
 
 class Condition(Model):
