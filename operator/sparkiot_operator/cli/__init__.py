@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import policy
+from . import bench, policy
 from .calibrate import calibrate
 from .demo import demo
 from .demo_live import demo_live
@@ -62,6 +62,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
