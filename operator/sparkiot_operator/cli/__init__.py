@@ -15,6 +15,7 @@ from .demo_live import demo_live
 from .dev import dev
 from .edge_evaluate import edge_evaluate
 from .edge_gateway import edge_gateway
+from .evaluate_cluster import evaluate_cluster
 from .explain import explain
 from .operator import operator
 from .replay import replay
@@ -53,6 +54,7 @@ for command in (
     operator,
     simulate,
     tournament,
+    evaluate_cluster,
     calibrate,
     edge_gateway,
     edge_evaluate,
