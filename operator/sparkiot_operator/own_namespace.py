@@ -73,9 +73,12 @@ async def create_all(
         created += 1
         done(created)
 
-    async with asyncio.TaskGroup() as group:
-        for manifest in manifests:
-            group.create_task(create(manifest))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for manifest in manifests:
+                group.create_task(create(manifest))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
 
 
 async def _remove(api: KubeApi, name: str, say: Callable[[str], None]) -> None:
@@ -90,6 +93,7 @@ async def _remove(api: KubeApi, name: str, say: Callable[[str], None]) -> None:
                 await _release(api, jobs, job)
             say(f"no operator released the jobs of {name} in time: their finalizers were removed")
         await api.delete(f"/api/v1/namespaces/{name}")
+        await _emptied(api, name)
     except ApiError as error:
         say(f"namespace {name} and its jobs may be left: {error}")
 
@@ -101,6 +105,15 @@ async def _gone(api: KubeApi, name: str, *, within_s: float) -> bool:
             return False
         await asyncio.sleep(LOOK_S)
     return True
+
+
+async def _emptied(api: KubeApi, name: str) -> None:
+    """A namespace ends when Kubernetes has deleted what is in it, and until then nobody can make it again."""
+    until = asyncio.get_running_loop().time() + DELETED_S
+    with contextlib.suppress(ApiNotFoundError):
+        while asyncio.get_running_loop().time() < until:
+            await api.read(f"/api/v1/namespaces/{name}")
+            await asyncio.sleep(LOOK_S)
 
 
 async def _release(api: KubeApi, jobs: str, job: dict[str, Any]) -> None:

@@ -44,7 +44,9 @@ def job_of(tournament: Tournament) -> ClusterJob:
     return cluster_job(tournament, match, entrant(match.entry.policy), acceleration=60)
 
 
-@pytest.mark.parametrize("policy", ["default", "default:weights=HealthcareCritical", "Rate", "RateAhead", "HPA"])
+@pytest.mark.parametrize(
+    "policy", ["default", "default:weights=HealthcareCritical", "default:weights=Auto", "Rate", "RateAhead", "HPA"]
+)
 def test_a_match_can_be_stated_as_a_resource(policy: str) -> None:
     # That the resource means the very job of the match is checked where it is made, field by field.
     job = job_of(program(policy))

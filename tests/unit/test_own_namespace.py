@@ -44,6 +44,11 @@ class Server:
             if path != JOBS or self.operator:
                 del self.objects[name]
 
+    async def read(self, path: str) -> dict[str, Any]:
+        if path not in self.objects:
+            raise ApiNotFoundError(path)
+        return self.objects[path]
+
     async def replace(self, path: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         if path not in self.objects:
             raise ApiNotFoundError(path)
@@ -112,3 +117,17 @@ def test_what_cannot_be_deleted_is_said() -> None:
         return said
 
     assert asyncio.run(run()) == ["namespace bench and its jobs may be left: GET: no answer"]
+
+
+def test_an_object_that_cannot_be_created_is_one_error() -> None:
+    server = Server(operator=True)
+
+    async def run() -> None:
+        api = cast("KubeApi", server)
+        async with own_namespace(api, "bench", owner="tests", say=lambda _: None) as place:
+            jobs = [{**JOB, "metadata": {"name": name}} for name in ("one", "one", "one")]
+            await create_all(api, jobs, place, done=lambda _: None)
+
+    with pytest.raises(ApiConflictError, match="one exists"):
+        asyncio.run(run())
+    assert server.objects == {}

@@ -165,6 +165,7 @@ def _run(where: _Where, jobs: "Sequence[ClusterJob]", *, wall_s: float) -> "Mapp
                 children.enter_context(
                     operator_child(where.namespace, flags, kubeconfig=kubeconfig, folder=where.folder, say=_say)
                 )
+            fetch()  # a log that cannot be read is found before hours are played
             step = children.enter_context(steps())
 
             async def run(api: "KubeApi") -> "Mapping[str, Ran]":
