@@ -88,7 +88,7 @@ async def _look(http: aiohttp.ClientSession, url: str) -> Look:
             text = await answer.text()
         return Look.of(text, at=time.monotonic())
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise BenchError(f"{url} tells no metrics: {error or type(error).__name__}") from error
+        raise BenchError(f"{url} tells no metrics: {str(error) or type(error).__name__}") from error
 
 
 async def _until_running(api: KubeApi, plan: Plan, count: int, told: Told) -> None:
