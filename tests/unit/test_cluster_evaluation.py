@@ -1,6 +1,7 @@
 """A match as a custom resource, and an operator's decisions beside those of its twin offline."""
 
 import asyncio
+import os
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,8 @@ from support_objects import NoObjects
 
 from sparkiot_operator.audit import AuditLog, AuditRecord, read_audit
 from sparkiot_operator.backends import Surroundings
-from sparkiot_operator.cluster_evaluation.collect import EvaluationError, Ran, records_of
+from sparkiot_operator.cluster_evaluation import collect
+from sparkiot_operator.cluster_evaluation.collect import EvaluationError, Ran, fetch_audit, records_of
 from sparkiot_operator.cluster_evaluation.jobs import ClusterJob, UnsupportedMatchError, cluster_job
 from sparkiot_operator.cluster_evaluation.twin import twin_of
 from sparkiot_operator.cluster_evaluation.verdict import Line, document, shown, verdict
@@ -182,3 +184,36 @@ def test_an_audit_log_of_another_run_or_without_its_beginning_is_refused(
         records_of(folder, {"city": Ran("uid-1", START - 60)})
     with pytest.raises(EvaluationError, match="no such audit log"):
         records_of(folder / "elsewhere", {"city": Ran("uid-1", START)})
+
+
+def kubectl(folder: Path, script: str) -> None:
+    """A kubectl that does what the script says, and writes its arguments down."""
+    path = folder / "kubectl"
+    path.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >"{folder}/arguments"\n{script}\n')
+    path.chmod(0o755)
+
+
+def test_the_audit_log_comes_out_of_the_operators_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = tmp_path / "pod"
+    pod.mkdir()
+    # The newest file is decisions.jsonl; rotation has given the older one a number and left it its time.
+    for name, text, age in (("decisions.jsonl.1", "old\n", 100), ("decisions.jsonl", "new\n", 1)):
+        (pod / name).write_text(text)
+        os.utime(pod / name, (1e9 - age, 1e9 - age))
+    monkeypatch.setattr(collect, "AUDIT_IN_POD", str(pod))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    kubectl(tmp_path, 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
+    fetch_audit("ops", "sparkiot", kubeconfig=Path("/etc/kubeconfig"), folder=tmp_path / "audit")
+    assert (tmp_path / "audit" / "decisions.jsonl").read_text() == "old\nnew\n"
+    said = (tmp_path / "arguments").read_text().split("\n")
+    assert said[:7] == ["--kubeconfig", "/etc/kubeconfig", "-n", "ops", "exec", "deployment/sparkiot", "-c"]
+
+
+def test_an_audit_log_that_cannot_be_fetched_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    kubectl(tmp_path, "echo 'deployments.apps \"sparkiot\" not found' >&2; exit 1")
+    with pytest.raises(EvaluationError, match=r'"sparkiot" not found; the chart keeps one with audit\.enabled=true'):
+        fetch_audit("ops", "sparkiot", kubeconfig=None, folder=tmp_path / "audit")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(EvaluationError, match="kubectl is not in PATH"):
+        fetch_audit("ops", "sparkiot", kubeconfig=None, folder=tmp_path / "audit")
