@@ -14,7 +14,8 @@ KIND_SHARED := /var/tmp/sparkiot-live
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live demo-pipeline test test-local test-live test-spark4 test-cluster kind-up kind-load kind-eval kind-down bench lint docs format generate \
+.PHONY: help demo demo-live demo-pipeline test test-local test-live test-spark4 test-cluster cluster-eval kind-up kind-load \
+	kind-eval kind-test kind-down bench lint docs format generate \
 	verify verify-policy calibrate train wheel clean
 
 help: ## List the targets
@@ -46,6 +47,10 @@ test-cluster: $(VENV)/.dev ## Run the live tests on the cluster of KUBECONFIG; t
 	@: $${KUBECONFIG:?names the cluster} $${SPARKIOT_SPARK_IMAGE:?} $${SPARKIOT_OPERATOR_IMAGE:?}
 	SPARKIOT_LIVE=given $(BIN)/python -m pytest tests/cluster $(ARGS)
 
+cluster-eval: $(VENV)/.runtime ## Compare a tournament on the operator of KUBECONFIG's cluster with offline (ARGS as of sparkiot evaluate-cluster)
+	@: $${KUBECONFIG:?names the cluster}
+	$(BIN)/sparkiot evaluate-cluster $(ARGS)
+
 kind-up: ## Create a kind cluster (needs Docker and kind)
 	mkdir -p -m 777 $(KIND_SHARED)
 	printf '%s\n' 'kind: Cluster' 'apiVersion: kind.x-k8s.io/v1alpha4' 'nodes:' '- role: control-plane' \
@@ -56,7 +61,15 @@ kind-load: ## Build both images and load them into the kind cluster
 	docker build -f operator/images/spark.Dockerfile -t sparkiot-spark:dev .
 	kind load docker-image --name $(KIND) sparkiot-operator:dev sparkiot-spark:dev
 
-kind-eval: $(VENV)/.dev ## Run the live tests on the kind cluster; the operator joins the node's network (sudo)
+kind-eval: $(VENV)/.runtime ## Install the chart on the kind cluster and compare a tournament there with offline (needs helm and kubectl)
+	mkdir -p .cache
+	kind get kubeconfig --name $(KIND) >.cache/kind
+	helm upgrade --install sparkiot charts/sparkiot --kubeconfig .cache/kind --namespace sparkiot --create-namespace \
+	  --set image.repository=sparkiot-operator --set image.tag=dev --set audit.enabled=true --wait --timeout 5m
+	KUBECONFIG=$(CURDIR)/.cache/kind $(MAKE) cluster-eval
+
+kind-test: $(VENV)/.dev ## Run the live tests on the kind cluster; the operator joins the node's network (sudo)
+	mkdir -p .cache
 	kind get kubeconfig --name $(KIND) >.cache/kind
 	sed 's|server: .*|server: https://127.0.0.1:6443|' .cache/kind >.cache/kind-inside
 	KUBECONFIG=$(CURDIR)/.cache/kind SPARKIOT_SPARK_IMAGE=sparkiot-spark:dev SPARKIOT_OPERATOR_IMAGE=sparkiot-operator:dev \

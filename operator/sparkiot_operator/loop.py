@@ -127,7 +127,7 @@ class JobLoop:
         session, self._session = self._session, None
         if session is None:
             with contextlib.suppress(InvalidSpecError, BackendRefusedError):
-                session = self._open(parse_spec(self._resource()["spec"]))
+                session = self._open(parse_spec(self._resource()["spec"]), self._services.clock())
         if session is not None:
             await session.stop(session.clock.job_time(self._services.clock()))
             await self._delete_blocks(session.spec)
@@ -171,7 +171,7 @@ class JobLoop:
         published = self._publisher.published
         if published.phase in ENDED and published.observed_generation == self._generation:
             return await self._expire(spec, real)
-        session = self._session_for(spec)
+        session = self._session_for(spec, real)
         self._session = session
         return await self._cycle(session, real)
 
@@ -247,18 +247,18 @@ class JobLoop:
             self._spec = parse_spec(self._resource().get("spec") or {})
         return self._spec
 
-    def _session_for(self, spec: SparkIoTJobSpec) -> Session:
+    def _session_for(self, spec: SparkIoTJobSpec, real: float) -> Session:
         """The running session with this spec taken over, or another one where that is not possible."""
         session = self._session
         if session is None or not session.accepts(spec):
             self._tick = None
-            return self._open(spec)
+            return self._open(spec, real)
         if session.spec is not spec:
             self._tick = None
             session.edit(str(self._ref), spec)
         return session
 
-    def _open(self, spec: SparkIoTJobSpec) -> Session:
+    def _open(self, spec: SparkIoTJobSpec, real: float) -> Session:
         services = self._services
         return open_session(
             str(self._ref),
@@ -276,14 +276,14 @@ class JobLoop:
                 pod_resize=services.pod_resize,
                 peers=services.settings.endpoint_peers,
             ),
-            real=services.clock(),
+            real=real,
         )
 
     async def _suspend(self, spec: SparkIoTJobSpec, real: float) -> None:
         """Stop what runs, also what an earlier operator left running; it may take several turns."""
         await self._signals.stop()
         if self._publisher.published.phase is not Phase.SUSPENDED:
-            session = self._session = self._session or self._open(spec)
+            session = self._session = self._session or self._open(spec, real)
             await self._settle(
                 self._publisher.current.phase or Phase.PENDING,
                 [ready(False, "Stopping", "spec.suspend is true: the job stops at the end of a micro-batch")],

@@ -1,7 +1,7 @@
 """One job's whole life in virtual time, through the same controller that decides for a live job."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -171,15 +171,19 @@ def run_episode(
         edit=edit,
     )
     cycles = run.cycles(duration_s)
-    return Episode(tuple(cycles), _summary(job, simulated, cycles))
+    measurements, decisions = [cycle.measurement for cycle in cycles], [cycle.decision for cycle in cycles]
+    return Episode(tuple(cycles), summarise(job, simulated, measurements=measurements, decisions=decisions))
 
 
-def _summary(job: Job, simulated: SimulatedJob, cycles: list[Cycle]) -> Summary:
-    batches: list[Batch] = [batch for cycle in cycles for batch in cycle.measurement.batches]
+def summarise(
+    job: Job, simulated: SimulatedJob, *, measurements: Sequence[Measurement], decisions: Sequence[Decision]
+) -> Summary:
+    """What a run came to, from all its looks and decisions and the simulated job as it stands at the end."""
+    batches: list[Batch] = [batch for measurement in measurements for batch in measurement.batches]
     latencies = np.array([batch.latency_ms for batch in batches])
     p50, p95, p99 = np.percentile(latencies, (50, 95, 99), method="inverted_cdf") if batches else [np.nan] * 3
     attainment = float(np.mean(latencies <= job.objectives.latency_target_ms)) if batches else float("nan")
-    taken = [cycle.decision for cycle in cycles] if job.mode is not Mode.ADVISE else []
+    taken = decisions if job.mode is not Mode.ADVISE else []
     return Summary(
         slo_attainment=attainment,
         violations_percent=100 * (1 - attainment),
@@ -191,8 +195,8 @@ def _summary(job: Job, simulated: SimulatedJob, cycles: list[Cycle]) -> Summary:
         batches=len(batches),
         scalings=sum(d.previous.executors != d.allocation.executors for d in taken),
         restarts=sum(d.change is ActionClass.RESTART for d in taken),
-        lost_executors=sum(cycle.measurement.lost_executors for cycle in cycles),
-        out_of_memory=sum(cycle.measurement.out_of_memory for cycle in cycles),
+        lost_executors=sum(measurement.lost_executors for measurement in measurements),
+        out_of_memory=sum(measurement.out_of_memory for measurement in measurements),
     )
 
 

@@ -28,6 +28,7 @@ from sparkiot_operator.settings import Settings
 from sparkiot_operator.signals.watch import SignalsView
 from sparkiot_operator.spark.shuffle_state import ShuffleState
 from sparkiot_operator.tier_access import TierTrouble
+from sparkiot_operator.times import parse_timestamp
 from sparkiot_policies.allocation import Allocation, Tier
 from sparkiot_policies.decision import PolicyIdentity
 from sparkiot_policies.evaluation import Evaluation
@@ -234,6 +235,18 @@ async def test_what_a_job_is_and_what_it_did_are_told_apart_once_it_is_suspended
     assert 'sparkiot_job_phase_info{name="city",namespace="iot",phase="Suspended"} 1.0' in text
     assert "sparkiot_job_executors{" not in text
     assert "sparkiot_job_decisions_total{" in text
+
+
+async def test_a_jobs_clock_begins_with_its_first_cycle(world: World, services: Services, tmp_path: Path) -> None:
+    def ticking() -> float:
+        world.now += 0.25  # whatever happens between two looks at the clock
+        return world.now
+
+    loop = JobLoop(REF, world.resource, replace(services, clock=ticking))
+    await loop.turn()
+    (first,) = read_audit([tmp_path])
+    assert parse_timestamp(world.status["simulation"]["origin"]) == first.decision.time
+    assert first.evaluation.history.since == first.decision.time
 
 
 async def test_what_cannot_be_written_is_not_applied(loop: JobLoop, world: World, wish: Wish) -> None:

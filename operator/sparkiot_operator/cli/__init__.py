@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import policy
+from . import bench, policy
 from .calibrate import calibrate
 from .check import check
 from .dashboard import dashboard
@@ -19,6 +19,7 @@ from .dev import dev
 from .devices import devices
 from .edge_evaluate import edge_evaluate
 from .edge_gateway import edge_gateway
+from .evaluate_cluster import evaluate_cluster
 from .explain import explain
 from .operator import operator
 from .replay import replay
@@ -58,6 +59,7 @@ for command in (
     operator,
     simulate,
     tournament,
+    evaluate_cluster,
     calibrate,
     edge_gateway,
     edge_evaluate,
@@ -70,6 +72,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -59,11 +59,11 @@ def seeds(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def duration(text: str) -> float:
+def duration(text: str, option: str = "--duration") -> float:
     """Seconds of ``24h``."""
     from sparkiot_operator.resource.base import seconds
 
     try:
         return seconds(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--duration") from error
+        raise typer.BadParameter(str(error), param_hint=option) from error

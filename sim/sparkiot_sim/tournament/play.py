@@ -53,7 +53,7 @@ def play_match(tournament: Tournament, match: Match, player: Entrant) -> Result:
     its own platform's pace (``Rule.limits``).
     """
     setting = tournament.setting(match)
-    job = _job(setting.job, match.entry, player)
+    job = match_job(setting.job, match.entry, player)
     episode = run_episode(
         job=job,
         simulated=replace(setting, job=job).simulated(),
@@ -64,6 +64,11 @@ def play_match(tournament: Tournament, match: Match, player: Entrant) -> Result:
         start=setting.start,
         delay=match.entry.delay,
     )
+    return result_of(tournament, match, episode, job)
+
+
+def result_of(tournament: Tournament, match: Match, episode: Episode, job: Job) -> Result:
+    """What a run of a match came to, wherever it was played. job: as it was decided for."""
     decisions = [cycle.decision for cycle in episode.cycles]
     return _result(
         tournament,
@@ -114,7 +119,7 @@ def _result(
     )
 
 
-def _job(job: Job, entry: Entry, player: Entrant) -> Job:
+def match_job(job: Job, entry: Entry, player: Entrant) -> Job:
     """The job of a match: the round's, under the entrant's reward weights, with what the entry takes from it."""
     limits = player.policy.limits(job.limits) if isinstance(player.policy, Rule) else job.limits
     initial = job.initial
