@@ -202,15 +202,3 @@ def await_executors(spark: SparkSession, count: int) -> None:
     while len(executors(spark)) < count:
         assert time.monotonic() < until, f"{count} executors never came"
         time.sleep(0.1)
-
-
-def await_idle(spark: SparkSession) -> None:
-    """Until no executor runs a task, so that the next stage begins on all of them."""
-    until = time.monotonic() + PATIENCE_S
-    store = spark.sparkContext._jsc.sc().statusStore()
-    while True:
-        listed = store.executorList(True)
-        if not any(listed.apply(i).activeTasks() for i in range(listed.size())):
-            return
-        assert time.monotonic() < until, "a task does not end"
-        time.sleep(0.05)

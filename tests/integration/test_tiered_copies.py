@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
-from support_shuffle import Tiers, await_executors, await_idle, executors, tiers_of, two_hosts
+from support_shuffle import Tiers, await_executors, executors, tiers_of, two_hosts
 from support_spark import live_spec
 
 from sparkiot_driver.properties import DECOMMISSION
@@ -121,15 +121,19 @@ def test_a_folder_of_each_hosts_own_is_told_from_a_shared_one(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One path, which is the driver's folder for one executor, and a folder of its own for the other."""
-    folder = tmp_path / "warm"
+    folder, seen = tmp_path / "warm", tmp_path / "seen"
+    seen.mkdir()
 
     class Mounted(tasks.MapTask):
         def run(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            place = Path("warm")
-            if "127.0.0.2" not in str(Path.cwd()):
+            place, host = Path("warm"), Path.cwd().parts[-3]
+            if host != "127.0.0.2":
                 place.mkdir(exist_ok=True)
             elif not place.is_symlink():
                 place.symlink_to(folder)
+            (seen / host).touch()
+            while len(list(seen.iterdir())) < 2:  # until both executors take part
+                time.sleep(0.05)
             yield from tasks.MapTask.run(self, batches)
 
     monkeypatch.setattr(tasks, "MapTask", Mounted)
@@ -140,7 +144,6 @@ def test_a_folder_of_each_hosts_own_is_told_from_a_shared_one(
         tiers.add_hot()
         stack.enter_context(tiers.used())
         tiers.want("Warm")
-        await_idle(spark)
         assert batch_of(readings(spark))[0] == list(range(4_000))
         (report,) = tiers.reports
         assert (report["tier"], report["attempts"]) == ("Hot", 2)
