@@ -37,7 +37,8 @@ def fault(block: Block) -> str | None:
     if not (said.startswith("tests/") and test.is_file()):
         return f"{said} is no test"
     source = test.read_text(encoding="utf-8")
-    if Path(block.page).name in source:
+    page = Path(block.page)
+    if page.name in source or f'"{page.stem}"' in source:
         return None
     absent = [command for command in commands(block) if command not in source]
     return f"{said} neither reads the page nor holds {absent[0]!r}" if absent else None
