@@ -81,8 +81,11 @@ def test_what_a_resource_cannot_state_is_refused(policy: str, signal: str, messa
         job_of(program(policy, signal=signal))
 
 
-def operate(job: ClusterJob, folder: Path, *, duration_s: float) -> list[AuditRecord]:
-    """The records of an operator whose cycles come late, and some not at all."""
+def operate(job: ClusterJob, folder: Path, *, duration_s: float, conflict: bool = False) -> list[AuditRecord]:
+    """The records of an operator whose cycles come late, and some not at all.
+
+    conflict: the first cycle's status is not written, and the next one comes after two minutes of job time.
+    """
 
     async def read_config_map(_: str) -> Mapping[str, str]:
         return dict(job.config_map["data"])
@@ -111,6 +114,9 @@ def operate(job: ClusterJob, folder: Path, *, duration_s: float) -> list[AuditRe
 
     async def run() -> None:
         now = START
+        if conflict:
+            await session.decide(now)
+            now += 120.3
         while now < START + duration_s:
             cycle = await session.decide(now)
             await session.realize(cycle)
@@ -152,6 +158,16 @@ def test_the_operators_decisions_are_the_offline_ones_whenever_they_were_taken(p
     assert verdict([line]).startswith("1 of 1 jobs decided as offline: 0 of ")
 
 
+def test_a_first_cycle_whose_status_was_not_written_is_played_along(tmp_path: Path) -> None:
+    tournament = program("default")
+    job = job_of(tournament)
+    records = operate(job, tmp_path, duration_s=600.0, conflict=True)
+    twin = twin_of(job, entrant("default"), records, origin=START, duration_s=600.0)
+    assert records[0].decision.time == START + 120.3
+    assert (twin.differing, twin.observed_otherwise) == ((), 0)
+    assert len(records_of(tmp_path, {"city": Ran("uid-1", START)})["city"]) == len(records)
+
+
 def test_one_decision_that_the_policy_would_not_have_taken_is_found_and_is_one(played: Played) -> None:
     tournament, match, job, given, _ = played
     records = list(given)
@@ -173,15 +189,16 @@ def test_another_world_than_the_operators_is_found(played: Played) -> None:
     assert twin.observed_otherwise > 100 - twin.left_out
 
 
-def test_an_audit_log_of_another_run_or_without_its_beginning_is_refused(
-    played: Played,
-) -> None:
+def test_an_audit_log_of_another_run_or_without_its_beginning_is_refused(played: Played, tmp_path: Path) -> None:
     *_, records, folder = played
     assert len(records_of(folder, {"city": Ran("uid-1", START)})["city"]) == len(records)
     with pytest.raises(EvaluationError, match="holds no decision of 1 jobs, among them city"):
         records_of(folder, {"city": Ran("uid-2", START)})
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    (cut / "decisions.jsonl").write_text("".join((folder / "decisions.jsonl").read_text().splitlines(True)[1:]))
     with pytest.raises(EvaluationError, match="lost the first decisions of city"):
-        records_of(folder, {"city": Ran("uid-1", START - 60)})
+        records_of(cut, {"city": Ran("uid-1", START)})
     with pytest.raises(EvaluationError, match="no such audit log"):
         records_of(folder / "elsewhere", {"city": Ran("uid-1", START)})
 

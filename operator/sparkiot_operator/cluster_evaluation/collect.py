@@ -104,8 +104,7 @@ def records_of(folder: Path, ran: Mapping[str, Ran]) -> dict[str, list[AuditReco
             " log of the operator that ran them, and large enough to keep them?"
         )
     for name, records in found.items():
-        first = records[0]
-        if first.decision.time > ran[name].origin + first.job.interval_s:
+        if records[0].evaluation.history.proposals:  # it follows another decision
             raise EvaluationError(
                 f"the audit log in {folder} has lost the first decisions of {name}: keep more files of it"
                 " (--audit-files; chart: audit.files), or evaluate fewer jobs at a time"

@@ -53,24 +53,27 @@ class Twin:
 def twin_of(
     job: ClusterJob, player: Entrant, records: Sequence[AuditRecord], *, origin: float, duration_s: float
 ) -> Twin:
-    """Play a match again from the operator's records, oldest first, at least one.
+    """Play a match again from the operator's records: all of them, oldest first, at least one.
 
     origin: job time at which the operator began the load, epoch seconds. duration_s: of the match.
     """
     spec = parse_spec(job.manifest["spec"])
     if spec.simulation is None:
         raise ValueError(f"{job.name}: not a simulated job")
-    first = records[0].decision
+    first, opened = records[0].decision, records[0].evaluation.history.since
     decided = to_job(first.job, spec)
     load = starting_at(trace_workload(job.text, name=job.name, mean_rate=None), origin)
-    simulated = simulated_job(spec.simulation, load, allocation=decided.initial, start=first.time)
+    simulated = simulated_job(spec.simulation, load, allocation=decided.initial, start=opened)
     controller = Controller(
         decided,
         policy=player.policy,
         fallback=Rate() if player.learned else player.policy,
         meta=player.meta,
-        history=History(since=first.time, allocation=decided.initial),
+        history=History(since=opened, allocation=decided.initial),
     )
+    if first.time > opened:
+        # The cycle that opened the job has looked, but its status could not be written, and so it decided nothing.
+        controller.step(simulated.measure(), signal=simulated.signal(), now=opened)
     cycles, differing, otherwise = [], [], 0
     for record in records:
         recorded = record.decision
