@@ -21,6 +21,7 @@ NOT_HERE = {
     "docker build": "needs Docker; the Dockerfile is checked by test_images.py",
     "docker push": "needs Docker and a registry",
     "kubectl -n sparkiot rollout status": "the embedded cluster makes no pods of a Deployment",
+    "kubectl -n sparkiot port-forward": "the same",
     "helm test": "the same; test_chart_install.py runs it with the operator's pod",
 }
 
