@@ -1,6 +1,5 @@
 """From ``spec.simulation`` to the simulator's parts; the operator's backend and ``sparkiot simulate`` share it."""
 
-from dataclasses import replace
 from functools import lru_cache
 
 from sparkiot_policies.allocation import Allocation
@@ -34,8 +33,7 @@ def trace_workload(text: str, *, name: str, mean_rate: float | None) -> Workload
 
 def starting_at(workload: Workload, origin: float) -> Workload:
     """The same load, begun at ``origin``, epoch seconds."""
-    shift = origin - workload.start
-    return replace(workload, times=workload.times + shift, end=workload.end + shift)
+    return workload.begun_at(origin)
 
 
 def simulated_job(

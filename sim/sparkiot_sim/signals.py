@@ -81,7 +81,7 @@ class EdgeModel:
         self._lead_s = lead_s
         self._interval_s = interval_s
         self.bursts = find_bursts(workload)
-        self._noise = np.random.default_rng([seed, 0]).standard_normal(NOISE_SAMPLES).tolist()
+        self._noise = np.random.default_rng([seed, 0]).standard_normal(NOISE_SAMPLES)
         share = sum(b.end - b.start for b in self.bursts) / workload.duration_s
         self._missed_probability = (1 - quality.recall) * share
         self._cycle = lru_cache(maxsize=2)(self._draw_cycle)
@@ -98,7 +98,7 @@ class EdgeModel:
             expected = rate if missed else self._workload.peak(time, until)
         else:
             expected = rate * announced.factor if announced.factor else self._workload.peak(time, until)
-        error = 1 + self._quality.rate_error * self._noise[index % NOISE_SAMPLES]
+        error = 1 + self._quality.rate_error * float(self._noise[index % NOISE_SAMPLES])
         alarm = announced is not None
         return EdgeSignal(
             time=time,

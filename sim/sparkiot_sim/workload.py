@@ -1,5 +1,6 @@
 """A load over time: a step function of messages per second that repeats for ever."""
 
+import copy
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 
@@ -61,6 +62,14 @@ class Workload:
     def duration_s(self) -> float:
         """Seconds after which the load repeats."""
         return self._duration
+
+    def begun_at(self, start: float) -> "Workload":
+        """The same load, begun at ``start``, epoch seconds. Both share what is long, as hundreds of jobs have one."""
+        moved = copy.copy(self)
+        shift = start - self._start
+        for name, value in {"times": self.times + shift, "end": self.end + shift, "_start": start}.items():
+            object.__setattr__(moved, name, value)
+        return moved
 
     @property
     def mean_rate(self) -> float:

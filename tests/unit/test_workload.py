@@ -80,3 +80,14 @@ def test_what_is_not_a_load_is_refused(times: list[float], rates: list[float], e
 def test_zero_cannot_be_scaled() -> None:
     with pytest.raises(ValueError, match="zero throughout"):
         workload([(1, 0)]).scaled(10)
+
+
+def test_a_load_begun_elsewhere_is_the_same_load_and_shares_what_is_long() -> None:
+    load = Workload(name="steps", times=np.array([0.0, 10.0, 20.0]), rates=np.array([1.0, 5.0, 2.0]), end=30.0)
+    moved = load.begun_at(1_000.5)
+    assert (moved.start, moved.end, moved.duration_s) == (1_000.5, 1_030.5, 30.0)
+    assert moved.times.tolist() == [1_000.5, 1_010.5, 1_020.5]
+    assert [moved.rate_at(1_000.5 + offset) for offset in (0, 10, 25, 30)] == [1, 5, 2, 1]
+    assert moved.arrivals(1_005.5, 1_015.5) == 5 * 1 + 5 * 5
+    assert (load.start, load.rate_at(10)) == (0, 5)
+    assert moved._sums is load._sums
