@@ -101,7 +101,8 @@ async def fill(kubeconfig: Path, jobs: list[Played]) -> dict[str, str]:
                 body = {**job.resource, "metadata": {"name": job.ref.name}}
                 made = await api.create("/apis/sparkiot.dev/v1alpha1/namespaces/iot/sparkiotjobs", body)
                 uids[job.ref.name] = made["metadata"]["uid"]
-                await api.patch_status("iot", job.ref.name, job.resource["status"])
+                version = made["metadata"]["resourceVersion"]
+                await api.patch_status("iot", job.ref.name, job.resource["status"], version=version)
             told = event(jobs[0], "BurstAhead", "default: executors 4 -> 9 (BurstAhead)")
             about = {"kind": "SparkIoTJob", "namespace": "iot", "name": "job-000", "uid": uids["job-000"]}
             await api.create_event("iot", {**told, "metadata": {"generateName": "e."}, "involvedObject": about})
