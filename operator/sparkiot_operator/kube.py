@@ -27,8 +27,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 class KubeApi:
     """A thin edge: one method a call, JSON in and out. Every call raises an ApiError's child.
 
-    timeout_s: seconds until a call counts as failed. fence: raises where nothing may be changed any more. trace: sees
-    every request.
+    timeout_s: seconds without a sign of the server until a call counts as failed. fence: raises where nothing may be
+    changed any more. trace: sees every request.
     """
 
     def __init__(
@@ -36,7 +36,8 @@ class KubeApi:
     ) -> None:
         self._fence = fence
         self._trace = trace
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        # Of the server, not of the queue: with a thousand new jobs calls wait for a connection, and none has failed.
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeout_s, sock_read=timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._server = ""
         self._login_lock = asyncio.Lock()

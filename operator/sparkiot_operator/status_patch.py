@@ -11,6 +11,9 @@ from .errors import ApiConflictError
 from .events import JobRef
 from .services import JobApi
 
+LOOKS = 2
+"""At the version, for one patch: at a job's start kopf may write twice."""
+
 
 class StatusPatch:
     """Sends merge patches of one job's status. version: the object's resource version, as it was last seen."""
@@ -23,15 +26,16 @@ class StatusPatch:
     async def send(self, changes: Mapping[str, Any]) -> None:
         """Raises ApiError; ApiConflictError where others keep writing.
 
-        A conflict is mostly a spec edit, or kopf's finalizer: one look tells the version that holds now. An operator
-        that does not lead any more is stopped by the fence on its way to the second patch, or by another conflict.
+        A conflict is mostly a spec edit, or kopf's finalizer: a look tells the version that holds now. An operator that
+        does not lead any more is stopped by the fence on its way to another patch, or by another conflict.
         """
-        try:
-            await self._patch(changes)
-        except ApiConflictError:
-            found = await self._api.read_job(self._ref.namespace, self._ref.name)
-            self._version = str(found["metadata"]["resourceVersion"])
-            await self._patch(changes)
+        for _ in range(LOOKS):
+            try:
+                return await self._patch(changes)
+            except ApiConflictError:
+                found = await self._api.read_job(self._ref.namespace, self._ref.name)
+                self._version = str(found["metadata"]["resourceVersion"])
+        return await self._patch(changes)
 
     async def _patch(self, changes: Mapping[str, Any]) -> None:
         ref = self._ref
