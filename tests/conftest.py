@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,10 @@ settings.load_profile("no-deadline")
 # Most of what a short-lived Spark does is compiling itself: with the quick compiler alone the tests take two thirds of
 # the processor time. Everything that a test starts inherits it, pods of the embedded cluster too.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData")
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OPTIONAL = ("beside the checkout",)
 """Reasons that may skip a test in CI too: what no machine can be expected to have."""

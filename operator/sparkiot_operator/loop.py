@@ -316,8 +316,10 @@ class JobLoop:
     async def _refuse(self, reason: str, message: str, *, retry: bool) -> float | None:
         """The job cannot run as it is: say why, hold everything, and look again when that can have changed."""
         phase = self._publisher.current.phase or Phase.PENDING
-        with contextlib.suppress(ApiError):
+        try:
             await self._settle(phase, [ready(False, reason, message)], self._services.clock())
+        except ApiError:
+            return self._backoff()  # nobody knows yet
         return self._backoff() if retry else None
 
     async def _report_failure(self, error: Exception) -> float:

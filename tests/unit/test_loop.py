@@ -348,6 +348,16 @@ async def test_an_invalid_spec_waits_for_the_next_edit(loop: JobLoop, world: Wor
     assert world.condition("Ready") == ("True", "Running")
 
 
+async def test_a_refusal_that_could_not_be_written_is_written_later(loop: JobLoop, world: World) -> None:
+    world.edit(objectives={"latency": {"target": "soon"}})
+    world.api_away = True
+    assert await loop.turn() is not None
+    world.api_away = False
+    world.now += 60
+    assert await loop.turn() is None
+    assert world.condition("Ready") == ("False", "InvalidSpec")
+
+
 async def test_suspend_stops_and_resume_starts_with_the_last_allocation(
     loop: JobLoop, world: World, wish: Wish
 ) -> None:
