@@ -22,7 +22,7 @@ CONCURRENCY = 8
 """Requests at once, and connections that are kept."""
 MULTIPART_BYTES = 32 << 20
 """Blocks from this size on go up in parts."""
-PART_BYTES = 8 << 20
+PART_BYTES = 16 << 20
 """Of what goes up, and of a long range that is read. S3 takes no parts below 5 MiB."""
 ATTEMPTS = 3
 DELETED_AT_ONCE = 1000
