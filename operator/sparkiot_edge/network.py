@@ -31,7 +31,8 @@ class NetworkThread:
     """Connects after ``connect_async``, again and again until ``stop``.
 
     received: how many messages the client gave to its callback so far. settle: called on the thread after each batch,
-    and at least every TICK_S. unreachable: called on it when an attempt to connect failed.
+    and at least every TICK_S while connected, every IDLE_S while not. unreachable: called on it when an attempt to
+    connect failed.
     """
 
     def __init__(
@@ -88,8 +89,16 @@ class NetworkThread:
                 if not self._stopping.is_set() and self._serve():
                     wait = shortest
             if not self._renewing:
-                self._stopping.wait(wait)
+                self._pause(wait)
                 wait = min(2 * wait, longest)
+
+    def _pause(self, wait: float) -> None:
+        """Before another attempt. What came before the connection was lost does not wait for the next one."""
+        until = time.monotonic() + wait
+        while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
+            if self._settle is not None:
+                self._settle()
+            self._stopping.wait(min(left, IDLE_S))
 
     def _serve(self) -> bool:
         """Until the connection ends; returns whether the broker had accepted it."""

@@ -91,6 +91,7 @@ def test_a_broker_that_is_killed(broker: Broker, device: Device, tmp_path: Path)
         until(lambda: found.forwarder.intake.kept == 100, "messages do not come")
         broker.kill()
         until(lambda: found.problem, "the gateway did not notice")
+        until(lambda: found.forwarder.delivery.delivered == 100, "what was kept waits for the broker")
         broker.start()
         # The broker forgot the gateway's session, and would drop what nobody subscribed to.
         until(lambda: found.problem is None, "the gateway does not come back")
