@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from .errors import ApiConflictError, ApiError, ApiNotFoundError, OperatorError
@@ -64,19 +64,28 @@ async def create_all(
 ) -> None:
     """Create objects, some at once. place: of ``own_namespace``. done: told how many there are. Raises ApiError."""
     created = 0
-    room = asyncio.Semaphore(AT_ONCE)
 
     async def create(manifest: dict[str, Any]) -> None:
         nonlocal created
-        async with room:
-            await api.create(place(manifest), manifest)
+        await api.create(place(manifest), manifest)
         created += 1
         done(created)
 
+    await _for_each(manifests, create)
+
+
+async def _for_each(objects: Sequence[dict[str, Any]], call: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """One call an object, some at once. Raises the first ApiError, after which no further call begins."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(one: dict[str, Any]) -> None:
+        async with room:
+            await call(one)
+
     try:
         async with asyncio.TaskGroup() as group:
-            for manifest in manifests:
-                group.create_task(create(manifest))
+            for one in objects:
+                group.create_task(in_turn(one))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
 
@@ -84,10 +93,15 @@ async def create_all(
 async def _remove(api: KubeApi, name: str, say: Callable[[str], None]) -> None:
     """Delete the jobs, and the namespace when they are gone. The finalizer of a job that no operator releases goes."""
     jobs = f"/apis/{API_VERSION}/namespaces/{name}/{PLURAL}"
+
+    async def delete(job: dict[str, Any]) -> None:
+        await api.delete(f"{jobs}/{job['metadata']['name']}")
+
     try:
         left = await api.list_jobs(name)
         say(f"deleting {len(left)} jobs and namespace {name} …")
-        await api.delete(jobs)
+        # Not as a collection: an API server takes longer for a thousand than a client waits, and then stops half-way.
+        await _for_each(left, delete)
         if not await _gone(api, name, within_s=DELETED_S + len(left) / 10):
             for job in await api.list_jobs(name):
                 await _release(api, jobs, job)
