@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from sparkiot_policies.measurement import EdgeSignal
 
@@ -64,6 +65,12 @@ class Burst:
     factor: float | None = None
 
 
+@lru_cache(maxsize=64)
+def _noise(seed: int) -> npt.NDArray[np.float64]:
+    """Errors of predicted rates, standard normal: one table for all jobs of a seed, as hundreds may have one."""
+    return np.random.default_rng([seed, 0]).standard_normal(NOISE_SAMPLES)
+
+
 class EdgeModel:
     """The edge of one job. What it says at a time depends on the workload, the seed and that time alone.
 
@@ -81,7 +88,7 @@ class EdgeModel:
         self._lead_s = lead_s
         self._interval_s = interval_s
         self.bursts = find_bursts(workload)
-        self._noise = np.random.default_rng([seed, 0]).standard_normal(NOISE_SAMPLES)
+        self._noise = _noise(seed)
         share = sum(b.end - b.start for b in self.bursts) / workload.duration_s
         self._missed_probability = (1 - quality.recall) * share
         self._cycle = lru_cache(maxsize=2)(self._draw_cycle)
