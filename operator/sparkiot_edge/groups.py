@@ -1,10 +1,11 @@
 """Groups of topics: how many messages each has, and when it has something to say. Pure; clocks are arguments."""
 
+import math
 import re
 from dataclasses import dataclass
 
-from .predictors.base import Predictor, Timing
-from .signal import SCHEMA, Signal
+from .predictors.base import Prediction, Predictor, Timing
+from .signal import GROWN, SCHEMA, Signal
 
 NAME = re.compile(r"^[A-Za-z0-9][\w.-]{0,31}$")
 
@@ -32,7 +33,8 @@ class TopicGroup:
 class GroupMonitor:
     """Counts the messages of one group and announces what it predicts.
 
-    publish_every_s: seconds between two signals; one whose alarm is another than the last one's does not wait.
+    publish_every_s: seconds between two signals. One whose alarm is another than the last one's does not wait, nor does
+    one that announces a burst GROWN beyond what the last one said.
     """
 
     def __init__(
@@ -45,8 +47,8 @@ class GroupMonitor:
         self._publish_every_s = publish_every_s
         self._seen = 0
         self._at: float | None = None
-        self._said_at: float | None = None
-        self._alarm = False
+        self._said_at = -math.inf
+        self._said: Prediction | None = None
         self.messages = 0
 
     def count(self) -> None:
@@ -69,10 +71,9 @@ class GroupMonitor:
         prediction = self._predictor.observe(count / (elapsed - before), now=now)
         if prediction is None:
             return None
-        waited = self._said_at is None or elapsed - self._said_at >= self._publish_every_s
-        if not waited and prediction.alarm == self._alarm:
+        if elapsed - self._said_at < self._publish_every_s and not _news(prediction, self._said):
             return None
-        self._said_at, self._alarm = elapsed, prediction.alarm
+        self._said_at, self._said = elapsed, prediction
         return Signal(
             schema=SCHEMA,
             time=now,
@@ -83,3 +84,10 @@ class GroupMonitor:
             model=self._model,
             source=self._source,
         )
+
+
+def _news(prediction: Prediction, said: Prediction | None) -> bool:
+    """Whether it must be told at once, after what was said last."""
+    if said is None or prediction.alarm != said.alarm:
+        return True
+    return prediction.alarm and prediction.rate > GROWN * said.rate

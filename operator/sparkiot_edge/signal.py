@@ -19,6 +19,9 @@ MAX_RATE = 1e9
 MAX_HORIZON_S = 3600.0
 MAX_TIME_S = 4_102_444_800.0
 """Epoch seconds of the year 2100."""
+GROWN = 1.25
+"""How many times the last prediction the next one must be, while an alarm stands, to be news: the first seconds of a
+burst tell little of how far it goes. Each is by a quarter above the one before, so there are few."""
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\w.:/-]+$")]
 
 

@@ -26,7 +26,8 @@ NAME = "city-traffic"
 LOOKUP_MS = 40.0
 BASE_ROWS_S = 5.0
 FACTOR = 4.0
-CALM_S = 35.0
+CALM_S = 60.0
+"""Until Spark is warm: before that nobody says what executors can do."""
 BURST_S = 45.0
 AFTER_S = 50.0
 RATE = step(BASE_ROWS_S, FACTOR, CALM_S, BURST_S)

@@ -7,7 +7,6 @@ Whatever one job raises stays in its own loop.
 import asyncio
 import contextlib
 import logging
-import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from .audit import AuditRecord
 from .backends import ENDED, Surroundings, kind_of
+from .burst_wake import BurstWake
 from .clock import Tick, next_tick
 from .conditions import (
     Finding,
@@ -51,8 +51,6 @@ from .tier_access import delete_blocks
 from .times import parse_timestamp
 
 LOGGER = logging.getLogger(__name__)
-WAKE_EVERY_S = 5.0
-"""Least real time between two cycles that burst signals ask for, lest a gateway that cannot decide makes them all."""
 
 
 class JobLoop:
@@ -82,12 +80,12 @@ class JobLoop:
         self._tick: Tick | None = None
         self._failures = 0
         self._driver: tuple[object, ...] = ()
-        self._woken = -math.inf
+        self._bursts = BurstWake(self._wake.set, clock=services.clock)
         self._signals = SignalWatch(
             ref,
             read_secret=lambda name: api.read(f"/api/v1/namespaces/{ref.namespace}/secrets/{name}"),
             clock=services.clock,
-            on_burst=self.notice_burst,
+            on_burst=self._bursts.notice,
         )
 
     def notify(self) -> None:
@@ -102,13 +100,6 @@ class JobLoop:
             self._driver = seen
             self._wake.set()
 
-    def notice_burst(self) -> None:
-        """The edge announces a burst: the loop does not wait for its interval."""
-        real = self._services.clock()
-        if real - self._woken >= WAKE_EVERY_S:
-            self._woken = real
-            self._wake.set()
-
     async def run(self) -> None:
         try:
             while True:
@@ -117,6 +108,7 @@ class JobLoop:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), wait)
         finally:
+            self._bursts.stop()
             self._services.metrics.jobs.forget(self._ref)
             if self._services.timelines is not None:
                 self._services.timelines.forget(self._ref)

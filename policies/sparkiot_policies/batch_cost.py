@@ -19,15 +19,30 @@ RECENT_S = 180.0
 """Time constant of forgetting where the line lies, though not how steep it is: it leads through the batches of the last
 minutes, so that what it says of the executors that run is what they were just seen to do."""
 FEWEST = 20
-"""Batches that a fit rests on at least."""
+"""Batches that a fit rests on, or fewer that differ as much between them as so many with LEAST_SPREAD."""
+MORE_LOOKS = 4.0
+"""Measurements of which such a fit of fewer batches has more, forgetting included: from the fifth on, three are left to
+tell how much batches scatter."""
 LEAST_SPREAD = 0.1
 """Least relative spread of rows per executor: without it the line's slope is noise."""
+SIGNIFICANT = 3.0
+"""Standard errors that the slope must be above nothing: on a busy machine equal batches differ too."""
 USUAL_OVERHEAD = 0.25
 """Share of a batch's duration that is taken for overhead as long as nothing tells it apart."""
 DOUBT = 0.03
 """Relative spread of FEWEST batches that would count as much as this assumption does."""
 LEAST_SLOPE = 0.1
 """Least share of a batch's duration that is counted as work."""
+LEAST_BATCHES = 3
+LEAST_BUSY_S = 60.0
+"""Batches, or seconds of them, below which nothing is said of a job: one that happened to be slow is no measure of an
+executor, except where it ran for so long that it kept them at work. Flink's autoscaler waits for the same reason, until
+its metrics window is full (``job.autoscaler.metrics.window``)."""
+
+
+def enough(batches: float, busy_s: float) -> bool:
+    """Whether batches and the seconds that they took say something of those to come."""
+    return batches >= LEAST_BATCHES or busy_s >= LEAST_BUSY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +56,29 @@ class Cost:
 class BatchCost:
     """Least squares with exponential forgetting. Grows by one sum a measurement, whatever its number of batches."""
 
-    __slots__ = ("_cxx", "_cxy", "_layout", "_n", "_time", "_weight", "_x", "_y")
+    __slots__ = (
+        "_batches",
+        "_busy_s",
+        "_cxx",
+        "_cxy",
+        "_cyy",
+        "_layout",
+        "_looks",
+        "_n",
+        "_time",
+        "_weight",
+        "_x",
+        "_y",
+    )
 
     def __init__(self) -> None:
         self._time: float | None = None
         self._layout: object = None
         # Weight and means of the layout in force, of late; weight and centred sums over all of them, for long.
         self._n = self._x = self._y = 0.0
-        self._weight = self._cxx = self._cxy = 0.0
+        self._weight = self._cxx = self._cxy = self._cyy = self._looks = 0.0
+        # What was taken in since the start, which no forgetting makes too little.
+        self._batches, self._busy_s = 0, 0.0
 
     def add(
         self, *, time: float, batches: int, rows: float, busy_s: float, executors: int, layout: object = None
@@ -71,24 +101,36 @@ class BatchCost:
         self._weight = keep * self._weight + batches
         self._cxx = keep * self._cxx + before * share * dx * dx
         self._cxy = keep * self._cxy + before * share * dx * dy
+        self._cyy = keep * self._cyy + before * share * dy * dy
+        self._looks = keep * self._looks + 1
+        self._batches += batches
+        self._busy_s += busy_s
 
     def capacity(self) -> float | None:
-        """Rows/s that one executor processes beside the overhead; None while batches are too few or too alike."""
-        if self._weight < FEWEST:
+        """Rows/s that one executor processes beside the overhead; None while batches are too few or too alike, or
+        scatter so much that the line may as well be level."""
+        if self._weight < FEWEST and self._looks <= MORE_LOOKS:
             return None
         x, y = self._x, self._y
-        variance = self._cxx / self._weight
-        if x <= 0 or variance < (LEAST_SPREAD * x) ** 2:
+        if x <= 0 or self._cxx < max(self._weight, FEWEST) * (LEAST_SPREAD * x) ** 2:
             return None
         slope = self._cxy / self._cxx
         # A line that leaves a negative overhead, or falls, describes no batch.
-        return 1 / slope if slope > 0 and y >= slope * x else None
+        return 1 / slope if slope > 0 and y >= slope * x and self._significant(slope) else None
+
+    def _significant(self, slope: float) -> bool:
+        """Whether the slope is more than what the scatter around the line makes of none; two looks have no scatter."""
+        rest = self._looks - 2
+        if rest < 1:
+            return True
+        around = max(self._cyy - slope * self._cxy, 0.0) / rest
+        return slope**2 * self._cxx >= SIGNIFICANT**2 * around
 
     def estimate(self) -> Cost | None:
-        """The best guess at any time, None before the first batch with rows: what is not known is assumed, and the
-        assumption fades as batches come to differ."""
+        """The best guess at any time, None before there are enough batches with rows: what is not known is assumed, and
+        the assumption fades as batches come to differ."""
         x, y = self._x, self._y
-        if x <= 0 or y <= 0:
+        if x <= 0 or y <= 0 or not enough(self._batches, self._busy_s):
             return None
         doubt = FEWEST * (DOUBT * x) ** 2
         slope = (self._cxy + doubt * (1 - USUAL_OVERHEAD) * y / x) / (self._cxx + doubt)

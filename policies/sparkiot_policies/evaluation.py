@@ -15,10 +15,10 @@ from .measurement import Batch, EdgeSignal, Measurement
 from .objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from .observation import Observation
 from .outlook import outlook
+from .settling import Settling
+from .throughput import Throughput, Work
 
 SECONDS_PER_DAY = 86400.0
-WARM_UP_S = 60.0
-"""Time after Spark's start in which batches say nothing of those to come; measured with Spark 3.5 on two cores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +82,8 @@ class Window:
         self.metrics_s = metrics_s
         self.slo_s = slo_s
         self._measurements: deque[Measurement] = deque()
-        # Rows and busy seconds of each measurement's batches, summed once: a window may hold hundreds of batches.
-        self._sums: deque[tuple[float, float]] = deque()
+        self._settling = Settling()
+        self._throughput = Throughput()
         self._slo: deque[tuple[float, int, int]] = deque()
         self._batches = 0
         self._met = 0
@@ -102,10 +102,10 @@ class Window:
         measurement = _finite(measurement)
         batches = measurement.batches
         self._measurements.append(measurement)
-        self._sums.append((sum([b.rows for b in batches]), sum([b.duration_s for b in batches])))
         while self._measurements[0].time < measurement.time - self.metrics_s:
             self._measurements.popleft()
-            self._sums.popleft()
+        work = Work.of(measurement, self._settling.settled(measurement))
+        self._throughput.add(work, window_s=self.metrics_s)
         if measurement.batches:
             self._newest = batches
             met = sum([b.latency_ms <= latency_target_ms for b in batches])
@@ -116,8 +116,8 @@ class Window:
             _, forgotten, met = self._slo.popleft()
             self._batches -= forgotten
             self._met -= met
-        self.capacity = self._capacity() or self.capacity
-        self._learn_cost(measurement, *self._sums[-1])
+        self.capacity = self._throughput.capacity() or self.capacity
+        self._learn_cost(measurement, work)
 
     def hear(self, signal: EdgeSignal | None) -> None:
         """Take an edge's newest signal in; one that was heard before, or that predicts no number, is ignored."""
@@ -169,8 +169,7 @@ class Window:
 
     def processing_rate(self) -> float | None:
         """Messages/s over the time that batches were busy; None without a busy batch."""
-        busy = sum([busy for _, busy in self._sums])
-        return sum([rows for rows, _ in self._sums]) / busy if busy > 0 else None
+        return self._throughput.rate()
 
     def backlog_growing(self) -> bool | None:
         """Whether the backlog exceeds its mean over the window and what one trigger interval's arrival explains.
@@ -195,24 +194,17 @@ class Window:
     def net_capacity(self) -> float | None:
         return self._cost.capacity()
 
-    def _learn_cost(self, m: Measurement, rows: float, busy_s: float) -> None:
-        """Only from times in which all executors worked, else nobody knows how many shared a batch; and not while a
-        fresh JVM compiles its code, when batches take many times longer than ever after."""
-        warm = m.uptime_s is None or m.uptime_s >= WARM_UP_S
-        if warm and m.running and not m.pending and m.applied is not None and m.running == m.applied.executors:
-            layout = m.applied.memory_mib, m.applied.tier, m.applied.compression
+    def _learn_cost(self, m: Measurement, work: Work) -> None:
+        """Only from times in which all executors worked, else nobody knows how many shared a batch."""
+        if m.running and not m.pending and m.applied is not None and m.running == m.applied.executors:
             self._cost.add(
-                time=m.time, batches=len(m.batches), rows=rows, busy_s=busy_s, executors=m.running, layout=layout
+                time=m.time,
+                batches=work.batches,
+                rows=work.rows,
+                busy_s=work.busy_s,
+                executors=m.running,
+                layout=(m.applied.memory_mib, m.applied.tier, m.applied.compression),
             )
-
-    def _capacity(self) -> float | None:
-        """True processing rate of one executor: rows over busy executor-seconds (DS2, OSDI 2018)."""
-        rows = work = 0.0
-        for m, (processed, busy) in zip(self._measurements, self._sums, strict=True):
-            if m.running:
-                rows += processed
-                work += m.running * busy
-        return rows / work if rows > 0 and work > 0 else None
 
 
 def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal | None, now: float) -> Evaluation:

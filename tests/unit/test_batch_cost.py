@@ -33,6 +33,45 @@ def test_too_few_batches_tell_nothing() -> None:
     assert cost.capacity() is None
 
 
+def test_five_looks_suffice_where_batches_differ_much() -> None:
+    """Four calm batches of 18 rows and one of 198: 1.8 s and 0.04 s a row on one executor."""
+    cost = BatchCost()
+    for number, rows in enumerate((18, 18, 18, 18, 198)):
+        assert cost.capacity() is None
+        cost.add(time=6.0 * number, batches=1, rows=rows, busy_s=1.8 + 0.04 * rows, executors=1)
+    assert cost.capacity() == pytest.approx(25)
+
+
+def test_a_second_executor_that_does_not_help_a_fixed_cost_is_no_slow_one() -> None:
+    """A rule that divides rows by busy time sees each executor at half its pace when there are two of them, asks for
+    the second one again, and never lets go of it: 16 rows take 2.5 s with one, and 2.2 s with two."""
+    cost = BatchCost()
+    for number in range(8):
+        executors = 1 + number // 4
+        busy = 1.9 + 0.0375 * 16 / executors
+        cost.add(time=6.0 * number, batches=1, rows=16, busy_s=busy, executors=executors)
+    assert cost.capacity() == pytest.approx(1 / 0.0375, rel=0.01)
+
+
+def test_batches_that_scatter_more_than_their_size_explains_tell_nothing() -> None:
+    """Of rows 10, 30, 10, 30, 10, 30 in 3, 3, 1, 5, 5, 2 s: the slope is 1/60 s, and its standard error 4.6 times
+    that: cxx is 600, the scatter 12.67 s², over four looks to spare 3.17, whose root over that of 600 is 0.073."""
+    cost = BatchCost()
+    for number, (rows, busy_s) in enumerate(((10, 3), (30, 3), (10, 1), (30, 5), (10, 5), (30, 2))):
+        cost.add(time=float(number), batches=4, rows=4.0 * rows, busy_s=4.0 * busy_s, executors=1)
+    assert cost.capacity() is None
+
+
+def test_nothing_is_guessed_from_one_batch_unless_it_took_long() -> None:
+    short, long = BatchCost(), BatchCost()
+    for number in range(3):
+        assert short.estimate() is None
+        short.add(time=8.0 * number, batches=1, rows=10, busy_s=4.0, executors=1)
+    assert short.estimate() is not None
+    long.add(time=0, batches=1, rows=600, busy_s=200.0, executors=1)
+    assert long.estimate() is not None
+
+
 def test_larger_batches_that_are_quicker_describe_no_batch() -> None:
     cost = BatchCost()
     cost.add(time=0, batches=20, rows=2000, busy_s=20, executors=1)

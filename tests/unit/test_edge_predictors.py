@@ -123,6 +123,35 @@ def test_the_alarm_ends_below_where_it_began() -> None:
     assert alarms == [True, True, True, False, False]
 
 
+def test_of_a_burst_that_just_began_the_newest_second_counts() -> None:
+    """Only velocity weighs. One second of 700 after many of 100 makes the mean of five 220: the alarm rises. Five
+    seconds later that mean is what counts: the seconds were 300, 700, 700, 600 and 800."""
+    numbers = Numbers(
+        intercept=0.0,
+        weights=tuple(10.0 if name == "velocity" else 0.0 for name in NAMES),
+        growth_intercept=0.0,
+        growth_weights=(0.0,) * len(NAMES),
+        alarm=0.9,
+        clear=0.01,
+    )
+    temporal = Temporal(SECONDS, numbers=numbers)
+    for t in range(CALM_S):
+        temporal.observe(100.0, now=float(t))
+    said = [temporal.observe(r, now=float(CALM_S)) for r in (700.0, 300.0, 700.0, 700.0, 600.0, 800.0)]
+    assert all(s is not None and s.alarm for s in said)
+    assert [s.rate for s in said if s is not None] == pytest.approx([700, 300, 700, 700, 600, 620])
+
+
+def test_without_an_alarm_it_is_the_mean_of_five() -> None:
+    numbers = Numbers(
+        intercept=-9.0, weights=(0.0,) * 7, growth_intercept=0.0, growth_weights=(0.0,) * 7, alarm=0.9, clear=0.4
+    )
+    temporal = Temporal(SECONDS, numbers=numbers)
+    said = [temporal.observe(rate, now=0.0) for rate in [100.0] * 60 + [700.0]]
+    assert said[-1] is not None
+    assert said[-1].rate == pytest.approx(220)
+
+
 def test_growth_is_bounded() -> None:
     numbers = Numbers(
         intercept=0.0, weights=(0.0,) * 7, growth_intercept=5.0, growth_weights=(0.0,) * 7, alarm=0.9, clear=0.4

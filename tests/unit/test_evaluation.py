@@ -49,7 +49,7 @@ def backlogs(*values: float | None, **changes: Any) -> bool | None:
 def test_every_element_comes_from_what_was_measured() -> None:
     applied = allocation(4, gib=3, tier=Tier.COLD, compression=Compression.ZSTD)
     noon = 43_200.0
-    first = measurement(noon - 10, rate=60.0)
+    zeroth, first = measurement(noon - 20, rate=80.0), measurement(noon - 10, rate=60.0)
     second = measurement(noon, rate=100.0, startup_s=40.0, applied=applied)
     expected = Observation(
         workload_rate=100.0,
@@ -71,7 +71,7 @@ def test_every_element_comes_from_what_was_measured() -> None:
         trigger_interval=10.0,
         latency_target=1000.0,
         batch_duration=4.0,
-        capacity=62.5,  # 2,000 rows in 8 s on 4 executors
+        capacity=62.5,  # 3,000 rows in 12 s on 4 executors
         demand=1.6,
         predicted_demand=1.6,
         backlog_work=3.2,
@@ -84,7 +84,7 @@ def test_every_element_comes_from_what_was_measured() -> None:
         hour_cos=-1.0,
         attainment=1.0,
     )
-    found = seen(first, second).observation.to_dict()
+    found = seen(zeroth, first, second).observation.to_dict()
     assert {n: found[n] for n in names(2)} == pytest.approx({n: expected.to_dict()[n] for n in names(2)})
     # What version 3 adds is computed by hand in test_outlook.py.
     assert all(found[n] is not None for n in names(3))
@@ -119,7 +119,8 @@ def test_numbers_that_are_not_finite_become_missing(wrong: float) -> None:
 
 
 def test_the_edge_is_believed_while_it_is_fresh() -> None:
-    fresh = seen(measurement(NOW), signal=signal(NOW - 30))
+    looks = [measurement(NOW + 10 * i) for i in (-2, -1, 0)]
+    fresh = seen(*looks, signal=signal(NOW - 30))
     assert (fresh.observation.predicted_rate, fresh.observation.burst, fresh.signal_fresh) == (400.0, 1.0, True)
     assert fresh.observation.predicted_demand == 6.4
 
@@ -152,8 +153,10 @@ def test_an_older_measurement_is_ignored() -> None:
 
 
 def test_the_capacity_outlives_batches() -> None:
-    w = window(measurement(NOW), measurement(NOW + 500, batches=()), metrics_s=60.0)
-    assert (w.processing_rate(), w.capacity) == (None, 62.5)
+    """Of a window without any, the last few stay."""
+    looks = [measurement(NOW + 10 * i) for i in range(6)]
+    w = window(*looks, measurement(NOW + 500, batches=()), metrics_s=60.0)
+    assert (w.processing_rate(), w.capacity) == (250.0, 62.5)
 
 
 def test_the_backlog_grows_when_it_exceeds_its_mean_and_the_sawtooth() -> None:
@@ -231,14 +234,60 @@ def test_a_batch_that_outlasts_the_window_leaves_the_latency_known() -> None:
 
 def test_what_a_fresh_jvm_takes_is_not_what_batches_cost() -> None:
     def learned(uptime_s: float | None) -> float | None:
+        """uptime_s: at the first of 30 looks."""
         window = Window(metrics_s=60, slo_s=3600)
         for step in range(30):
             rows = 100.0 + 10 * (step % 5)
             batch = Batch(NOW + 10 * step, rows, 1.0 + rows / 400, 3000.0)
-            window.add(
-                measurement(NOW + 10 * step, batches=(batch,), running=4, uptime_s=uptime_s), latency_target_ms=1000
-            )
+            uptime = None if uptime_s is None else uptime_s + 10 * step
+            look = measurement(NOW + 10 * step, batches=(batch,), running=4, uptime_s=uptime)
+            window.add(look, latency_target_ms=1000)
         return window.net_capacity()
 
-    assert learned(None) == learned(120.0) == pytest.approx(100)
-    assert learned(30.0) is None
+    assert learned(None) == pytest.approx(100)
+    assert learned(600.0) == pytest.approx(100)
+
+
+def test_a_cold_start_asks_for_nothing() -> None:
+    """One row in 11 s, as Spark was seen to begin: 0.09 rows/s would make 4 messages/s a load for 44 executors. The
+    next batches, 32 rows in 4 s each, begin after the warm-up: 8 rows/s."""
+    w = Window(metrics_s=120, slo_s=3600)
+    w.add(look(0, uptime_s=20.0, batch=(1.0, 11.0)), latency_target_ms=20_000)
+    assert (w.capacity, w.cost) == (None, None)
+    for n in range(1, 6):
+        w.add(look(n, uptime_s=20.0, batch=(32.0, 4.0)), latency_target_ms=20_000)
+        assert (w.capacity, w.cost) == (None, None)
+    # Look 6 is the first whose batch began 60 s after the start; with look 8 there are three of them.
+    found = []
+    for n in range(6, 9):
+        w.add(look(n, uptime_s=20.0, batch=(32.0, 4.0)), latency_target_ms=20_000)
+        found.append(w.capacity)
+    assert found == [None, None, 8.0]
+    assert w.cost is not None
+    assert w.cost.capacity == pytest.approx(32 / 3)  # a quarter of 4 s is taken for the fixed part
+
+
+def look(n: int, *, uptime_s: float, batch: tuple[float, float]) -> Measurement:
+    """The n-th, 8 s after the one before it, with one batch (rows, seconds) that ends with it on one executor.
+    uptime_s: at look 0."""
+    at = NOW + 8 * n
+    done = Batch(at, batch[0], batch[1], 10_000.0)
+    applied = allocation(1)
+    return measurement(at, rate=4.0, running=1, applied=applied, batches=(done,), uptime_s=uptime_s + 8 * n)
+
+
+def test_a_job_that_is_overloaded_from_the_start_is_measured_by_its_first_warm_batch() -> None:
+    """600 rows in 200 s are three rows/s, and nobody waits for two more such batches."""
+    w = Window(metrics_s=120, slo_s=3600)
+    for n, batch in ((0, (9.0, 11.0)), (40, (600.0, 200.0))):
+        w.add(look(n, uptime_s=20.0, batch=batch), latency_target_ms=20_000)
+    assert w.capacity == 3.0
+
+
+def test_where_triggers_are_long_more_than_the_window_is_measured() -> None:
+    """A window of 120 s with a batch every 300 s would hold one; capacity is over the last three."""
+    w = Window(metrics_s=120, slo_s=3600)
+    for n, busy_s in enumerate((10.0, 10.0, 10.0, 20.0)):
+        batch = Batch(NOW + 300 * n, 400.0, busy_s, 1000.0)
+        w.add(measurement(NOW + 300 * n, running=4, batches=(batch,)), latency_target_ms=1000)
+    assert w.capacity == 1200 / (4 * 40)

@@ -580,13 +580,14 @@ async def test_a_burst_wakes_the_loop_at_once_and_its_tick_stays(
     assert wait == pytest.approx(INTERVAL_S)
     world.now += 3.0
     assert not loop._wake.is_set()
-    loop.notice_burst()
+    loop._bursts.notice()
     assert loop._wake.is_set()
     assert await loop.turn() == pytest.approx(INTERVAL_S - 3.0)
     loop._wake.clear()
     world.now += 1.0
-    loop.notice_burst()
-    assert not loop._wake.is_set(), "a second alarm at once asks for nothing new"
+    loop._bursts.notice()
+    assert not loop._wake.is_set(), "a second alarm has to wait"
+    loop._bursts.stop()
 
 
 async def test_a_suspended_job_follows_nothing(loop: JobLoop, world: World, announced: Announcements) -> None:

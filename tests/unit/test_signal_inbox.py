@@ -115,6 +115,22 @@ def test_only_the_first_alarm_is_a_burst_until_it_ends_or_is_forgotten() -> None
     assert [isinstance(f, Accepted) and f.burst for f in found] == [False, True, False, False, True, True]
 
 
+def test_an_alarm_that_announces_a_quarter_more_is_a_burst_again() -> None:
+    """Of 100, 125, 126, 150, 158 and 400: 126 is more than 1.25 times 100, 158 than 1.25 times 126."""
+    box = inbox()
+    found = [
+        box.take(payload(NOW + t, alarm=True, predictedRate=rate), now=NOW + t)
+        for t, rate in enumerate((100.0, 125.0, 126.0, 150.0, 158.0, 400.0, 390.0))
+    ]
+    assert [isinstance(f, Accepted) and f.burst for f in found] == [True, False, True, False, True, True, False]
+
+
+def test_a_load_that_grows_without_an_alarm_is_no_burst() -> None:
+    box = inbox()
+    found = [box.take(payload(NOW + t, predictedRate=10.0**t), now=NOW + t) for t in range(5)]
+    assert not any(isinstance(f, Accepted) and f.burst for f in found)
+
+
 def test_names_of_sources_do_not_fill_the_memory() -> None:
     box = inbox()
     for number in range(10 * MOST_SOURCES):

@@ -40,6 +40,12 @@ def test_a_measurement_is_as_old_as_what_was_read_from_spark() -> None:
     assert look(None, report(1000.0, figuresAt=1001.0), now=1004.0).time == 1004.0
 
 
+def test_the_uptime_is_that_of_the_figures() -> None:
+    found = look(None, report(1000.0, figuresAt=993.0, startedAt=900.0), now=1004.0)
+    assert (found.time, found.uptime_s) == (997.0, 93.0)
+    assert look(None, report(1000.0)).uptime_s is None
+
+
 def test_a_whole_look() -> None:
     before = report(
         990.0,

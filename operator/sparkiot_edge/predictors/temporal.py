@@ -1,5 +1,9 @@
 """The thesis's seven temporal features under a logistic regression, whose numbers were fitted offline.
 
+The rate that it predicts follows the short mean, as the fit does. That mean calls a burst which began a second ago a
+fifth of what it is, and the job that the alarm wakes asks for what it hears then: so the newest rate counts where it is
+higher, until the short mean knows of the burst.
+
 The numbers are plain text beside this module; `python -m sparkiot_operator.edge_quality.fit` writes them from generated
 loads.
 """
@@ -81,11 +85,14 @@ class Temporal:
         self._features = FeatureExtractor(timing)
         self._numbers = numbers or shipped_numbers()
         self._alarm = False
+        self._short = timing.short
+        self._alarmed = 0
+        """Rates since the alarm rose, the one that raised it included."""
 
     def observe(self, rate: float, *, now: float) -> Prediction | None:
         found = self._features.observe(rate, now=now)
         if found is None:
-            self._alarm = False
+            self._alarm, self._alarmed = False, 0
             return Prediction(rate=0.0, probability=0.0, alarm=False) if self._features.ready else None
         numbers, seen = self._numbers, values(found)
         logit = numbers.intercept + sum(w * x for w, x in zip(numbers.weights, seen, strict=True))
@@ -93,4 +100,7 @@ class Temporal:
         probability = 1 / (1 + math.exp(-min(max(logit, -30.0), 30.0)))
         self._alarm = probability >= (numbers.clear if self._alarm else numbers.alarm)
         expected = self._features.short_mean * math.exp(min(max(growth, -MOST_GROWTH), MOST_GROWTH))
+        self._alarmed = self._alarmed + 1 if self._alarm else 0
+        if 0 < self._alarmed <= self._short:
+            expected = max(expected, rate)
         return Prediction(rate=expected, probability=probability, alarm=self._alarm)

@@ -35,6 +35,7 @@ def demo_pipeline(
         "runs/demo-pipeline"
     ),
     policy: Annotated[str, typer.Option(help="Policy that decides.")] = "RateAhead",
+    edge_last: Annotated[bool, typer.Option("--edge-last", help="The burst without the edge comes first.")] = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="table for people, json for machines.")
     ] = Output.TABLE,
@@ -54,7 +55,9 @@ def demo_pipeline(
     try:
         with ended_by_sigterm(), _broker_and_cluster(files) as (children, broker_url):
             names = {"namespace": scene.NAMESPACE, "name": scene.NAME}
-            with_api(files.kubeconfig, lambda api: _Play(api, files, children, **names).run(policy, broker_url, output))
+            order = (False, True) if edge_last else (True, False)
+            play = _Script(policy=policy, broker_url=broker_url, edge=order, output=output)
+            with_api(files.kubeconfig, lambda api: _Play(api, files, children, **names).run(play))
     except ProcessFailedError as error:
         fail(str(error))
     except KeyboardInterrupt:
@@ -79,13 +82,23 @@ def _broker_and_cluster(files: "Folder") -> "Iterator[tuple[Sequence[Child], str
             yield [broker, *others], f"mqtt://127.0.0.1:{port}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Script:
+    """What is played. edge: for each burst, whether the job follows the edge's signals."""
+
+    policy: str
+    broker_url: str
+    edge: tuple[bool, ...]
+    output: Output
+
+
 @dataclass(slots=True)
 class _Seen:
-    """What was seen of the job. at_rest: for each burst, whether it met the job at rest. grown: when executors were
-    added, epoch seconds. running: now. edge: whether the job follows signals. said, told: seconds of the devices' clock
-    up to which lines and events were printed."""
+    """What was seen of the job. unrest: for each burst, what the job lacked of rest before it, else empty. grown: when
+    executors were added, epoch seconds. running: now. edge: whether the job follows signals. said, told: seconds of the
+    devices' clock up to which lines and events were printed."""
 
-    at_rest: list[bool] = field(default_factory=list)
+    unrest: list[str] = field(default_factory=list)
     grown: list[float] = field(default_factory=list)
     running: int | None = None
     edge: bool = True
@@ -101,7 +114,7 @@ class _Play(LiveRun):
     lines: "Console" = console
     """Where progress goes."""
 
-    async def run(self, policy: str, broker_url: str, output: Output) -> None:
+    async def run(self, script: _Script) -> None:
         import pyspark
 
         from sparkiot_operator.fleet.sender import ids_from
@@ -110,15 +123,18 @@ class _Play(LiveRun):
         from sparkiot_operator.pipeline.watch import SignalLog
         from sparkiot_operator.processes import Child
 
-        if output is Output.JSON:
+        if script.output is Output.JSON:
             self.lines = errors
-        version = pyspark.__version__
-        for path, manifest in scene.manifests(self.files, policy=policy, spark_version=version, broker_url=broker_url):
+        policy, version, broker_url = script.policy, pyspark.__version__, script.broker_url
+        jobs = [
+            scene.job(self.files, policy=policy, spark_version=version, broker_url=broker_url if edge else None)
+            for edge in script.edge
+        ]
+        for path, manifest in scene.manifests(jobs[0]):
             await self.api.apply(path, manifest, manager=MANAGER)
         errors.print("starting Spark …")
         await self.until(ready, "the job to be ready", patience_s=SPARK_S)
         errors.print(f"the job was ready after {self.elapsed:.0f} s")
-        without = scene.job(self.files, policy=policy, spark_version=version, broker_url=None)
         devices = scene.fleet(broker_url, first_id=ids_from(time.time()))
         gateway = Child(scene.gateway_arguments(self.files, broker_url), log=self.files.gateway_log)
         with gateway, SignalLog(broker_url, f"{scene.SIGNAL_TOPIC}/{scene.GROUP_NAME}") as signals:
@@ -127,7 +143,7 @@ class _Play(LiveRun):
             self.children = [*self.children, gateway]
             errors.print(f"{scene.DEVICES} devices begin to send\n")
             with _sending(devices):
-                seen = await self._two_bursts(devices, signals, without)
+                seen = await self._bursts(devices, signals, script.edge, jobs)
             errors.print("the devices have sent all; waiting for their last messages in the sink …")
             rows = self.files.sink / "rows"
             await self.until(
@@ -136,30 +152,41 @@ class _Play(LiveRun):
         errors.print("deleting the job …")
         self.children = [child for child in self.children if child is not gateway]
         await self.delete()
-        self._report(devices, signals.alarms, seen, output)
+        self._report(devices, signals.alarms, seen, script)
 
-    async def _two_bursts(self, devices: "Fleet", signals: "SignalLog", without: Json) -> _Seen:
-        """Calm, a burst, the edge is switched off, calm, the same burst."""
+    async def _bursts(
+        self, devices: "Fleet", signals: "SignalLog", edges: Sequence[bool], jobs: Sequence[Json]
+    ) -> _Seen:
+        """Calm, a burst, the edge is switched, calm, the same burst."""
         from sparkiot_operator.fleet.load import Burst
         from sparkiot_operator.pipeline import scene
 
-        seen = _Seen()
+        seen = _Seen(edge=edges[0])
         self.lines.print(LINE.format("second", "msg/s", "edge says", "alarm", "wanted", "running", "latency", "event"))
-        for edge in (True, False):
-            if not edge:
-                seen.edge = False
-                await self.api.apply(scene.job_path(), without, manager=MANAGER)
-                self.lines.print(LINE.format(*[""] * 7, "the edge is switched off: the job follows no signals"))
-            began = devices.sent.elapsed_s
-            status: Json = {}
-            while devices.sent.elapsed_s - began < _calm_s(_at_rest(status, signals)):
-                status = await self._see(devices, signals, seen)
-            seen.at_rest.append(_at_rest(status, signals))
+        for number, (edge, job) in enumerate(zip(edges, jobs, strict=True)):
+            if number:
+                seen.edge = edge
+                await self.api.apply(scene.job_path(), job, manager=MANAGER)
+                what = "on: the job follows its signals" if edge else "off: the job follows no signals"
+                self.lines.print(LINE.format(*[""] * 7, f"the edge is switched {what}"))
+            seen.unrest.append(await self._come_to_rest(devices, signals, seen))
             burst = Burst(devices.sent.elapsed_s + 0.2, scene.FACTOR, scene.BURST_S)
             devices.load.add(burst)
             while devices.sent.elapsed_s < burst.end + scene.AFTERMATH_S:
                 await self._see(devices, signals, seen)
         return seen
+
+    async def _come_to_rest(self, devices: "Fleet", signals: "SignalLog", seen: _Seen) -> str:
+        """Wait until the job is at rest, at most for so long; what it lacks of rest then, else empty."""
+        from sparkiot_operator.pipeline import scene
+        from sparkiot_operator.pipeline.rest import Rest
+
+        rest = Rest(least_s=scene.REST_S, target_s=scene.TARGET_S)
+        until = devices.sent.elapsed_s + scene.MOST_CALM_S
+        while (missing := rest.missing(devices.sent.elapsed_s)) and devices.sent.elapsed_s < until:
+            status = await self._see(devices, signals, seen)
+            rest.look(status, alarm=signals.newest and signals.newest.alarm, now=devices.sent.elapsed_s)
+        return missing
 
     async def _see(self, devices: "Fleet", signals: "SignalLog", seen: _Seen) -> Json:
         """Look once more at the job, and print what is new."""
@@ -175,40 +202,39 @@ class _Play(LiveRun):
             self.lines.print(_line(devices, signals if seen.edge else None, status, "; ".join(happened)), markup=False)
         return status
 
-    def _report(self, devices: "Fleet", alarms: Sequence[float], seen: _Seen, output: Output) -> None:
+    def _report(self, devices: "Fleet", alarms: Sequence[float], seen: _Seen, script: _Script) -> None:
         from sparkiot_operator.landing import check_sink
         from sparkiot_operator.pipeline import scene
         from sparkiot_operator.pipeline.outcome import executor_requests, outcome, written_batches
 
         batches = written_batches(self.files.sink / "rows")
         requests = executor_requests(self.files.requests, scene.NAMESPACE)
-        found = [
-            outcome(
+        found = {
+            "with" if edge else "without": outcome(
                 devices.begun + burst.at,
                 devices.begun + burst.end + scene.AFTERMATH_S,
                 target_s=scene.TARGET_S,
                 batches=batches,
-                alarms=alarms,
+                alarms=alarms if edge else (),
                 requests=requests,
                 grown=seen.grown,
             )
-            for burst in devices.load.bursts
-        ]
+            for edge, burst in zip(script.edge, devices.load.bursts, strict=True)
+        }
+        unrest = {
+            "with" if edge else "without": missing for edge, missing in zip(script.edge, seen.unrest, strict=True)
+        }
         check, landed = check_sink(self.files.sink / "rows", devices.ids), self.files.landed()
-        if output is Output.JSON:
-            names = ("with", "without")
-            bursts = {
-                name: {**asdict(each), "at_rest": at_rest}
-                for name, each, at_rest in zip(names, found, seen.at_rest, strict=True)
-            }
-            print_json({**bursts, "exactly_once": check.exactly_once})
+        if script.output is Output.JSON:
+            bursts = {name: {**asdict(each), "unrest": unrest[name]} for name, each in found.items()}
+            print_json({**bursts, "seconds": self.elapsed, "exactly_once": check.exactly_once})
         else:
             console.print()
             print_rows(
-                _rows(*found),
+                _rows(found["with"], found["without"]),
                 title=f"the same burst, × {scene.FACTOR:g} for {scene.BURST_S:g} s, with the edge and without",
                 headings={"what": "", "with": "edge on", "without": "edge off"},
-                output=output,
+                output=script.output,
             )
             console.print(
                 f"executors: {' → '.join(map(str, self.executors))}\n"
@@ -218,13 +244,15 @@ class _Play(LiveRun):
                 markup=False,
                 soft_wrap=True,
             )
-        if not all(seen.at_rest):
-            errors.print(
-                "the job had not come to rest before each burst, as on a machine that is busy with other things: "
-                "the figures do not compare",
-                style="yellow",
-                soft_wrap=True,
-            )
+        for name, missing in unrest.items():
+            if missing:
+                errors.print(
+                    f"the burst {name} the edge did not meet the job at rest ({missing}), as on a machine that is busy "
+                    "with other things: the figures do not compare",
+                    style="yellow",
+                    markup=False,
+                    soft_wrap=True,
+                )
         if not check.exactly_once:
             fail("the sink does not hold each message exactly once")
 
@@ -261,28 +289,6 @@ def _events(devices: "Fleet") -> list[tuple[float, str]]:
     bursts = devices.load.bursts
     begins = [(burst.at, f"burst × {burst.factor:g} begins") for burst in bursts]
     return [*begins, *((burst.end, "the burst ends") for burst in bursts)]
-
-
-def _at_rest(status: Json, signals: "SignalLog") -> bool:
-    """Whether the job is as it would be on an ordinary day: one executor, in time, and no alarm."""
-    from sparkiot_operator.pipeline.scene import TARGET_S
-    from sparkiot_operator.resource.base import seconds
-
-    latency = (status.get("latency") or {}).get("observed")
-    return (
-        (status.get("allocation") or {}).get("executors") == status.get("replicas") == 1
-        and latency is not None
-        and seconds(latency) <= TARGET_S
-        and signals.newest is not None
-        and not signals.newest.alarm
-    )
-
-
-def _calm_s(at_rest: bool) -> float:
-    """How long to wait for the next burst."""
-    from sparkiot_operator.pipeline import scene
-
-    return scene.LEAST_CALM_S if at_rest else scene.MOST_CALM_S
 
 
 @contextlib.contextmanager

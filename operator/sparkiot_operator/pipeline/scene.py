@@ -29,21 +29,27 @@ NAME = "city-traffic"
 SIGNAL_TOPIC = "iot/metadata"
 GROUP_NAME = "city"
 DEVICES = 2000
-RATE = 4.0
-"""Messages/s without a burst: a quarter of what one executor can do, so that a busy machine comes to rest with one."""
+RATE = 1.5
+"""Messages/s without a burst: so few that what a batch costs in any case is most of its time."""
 LOOKUP_MS = 60.0
-TRIGGER_S = 8.0
-"""Long enough for a batch on a machine that is busy with other things."""
-FACTOR = 12.0
-BURST_S = 40.0
-LEAST_CALM_S = 20.0
-"""Before a burst: the gateway must have seen the ordinary load for a while."""
-MOST_CALM_S = 75.0
-"""After which the burst comes anyhow: a machine that is busy with other things may not come to rest."""
+"""Of one message: an executor does 17 of them a second, beside that cost."""
+TRIGGER_S = 6.0
+"""Long enough for a small batch on a machine that is busy with other things, too."""
+FACTOR = 18.0
+"""27 messages/s: one executor falls behind, three keep up."""
+BURST_S = 30.0
+INTERVAL_S = 10.0
+"""Between two decisions, the default of a job: without the edge a burst waits for the next one."""
+REST_S = 12.0
+"""For which the job must have been at rest before a burst: two triggers, and a decision at least."""
+MOST_CALM_S = 110.0
+"""After which the burst comes anyhow, and does not count: a machine that is busy with other things may not come to
+rest. The first rest comes when Spark has run for a minute and three batches more."""
 AFTERMATH_S = 15.0
 MOST_S = 600.0
 REPEAT = 0.02
-TARGET_S = 20.0
+TARGET_S = 18.0
+"""What a burst that is met in time keeps: two triggers, and a batch of the full load on three executors."""
 HORIZON_S = 15.0
 """About what an executor takes to start here."""
 
@@ -97,11 +103,11 @@ def job_path() -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{PLURAL}/{NAME}"
 
 
-def manifests(folder: Folder, *, policy: str, spark_version: str, broker_url: str) -> Iterator[tuple[str, Json]]:
-    """API path and object, in the order in which they are applied."""
+def manifests(live: Json) -> Iterator[tuple[str, Json]]:
+    """API path and object, in the order in which they are applied. live: see ``job``."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     yield f"/api/v1/namespaces/{NAMESPACE}", namespace
-    yield job_path(), job(folder, policy=policy, spark_version=spark_version, broker_url=broker_url)
+    yield job_path(), live
 
 
 def job(folder: Folder, *, policy: str, spark_version: str, broker_url: str | None) -> Json:
@@ -132,7 +138,7 @@ def job(folder: Folder, *, policy: str, spark_version: str, broker_url: str | No
             },
             "objectives": {"scenario": "SmartCityBudget", "latency": {"target": f"{TARGET_S:g}s", "quantile": 0.9}},
             "scaling": {
-                "interval": "4s",
+                "interval": f"{INTERVAL_S:g}s",
                 "metricsWindow": "24s",
                 "executors": {"min": 1, "max": 3},
                 "memory": {"min": "1Gi", "max": "1Gi"},

@@ -11,7 +11,7 @@ from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from statistics import median
 
-from sparkiot_edge.signal import Flaw, Signal, SignalError, parse_signal
+from sparkiot_edge.signal import GROWN, Flaw, Signal, SignalError, parse_signal
 from sparkiot_policies.measurement import EdgeSignal
 
 TOLERATED_SKEW_S = 2.0
@@ -40,7 +40,7 @@ class Dropped(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A signal that is believed. time: when it was made, epoch seconds by the reader's clock. arrived: the same clock.
-    burst: it is the first to announce one."""
+    burst: it is the first to announce one, or announces GROWN times what the last such signal did."""
 
     signal: Signal
     time: float
@@ -73,6 +73,7 @@ class SignalInbox:
         self.accepted = 0
         self.dropped: Counter[Dropped] = Counter()
         self._newest: Accepted | None = None
+        self._announced = 0.0
         self._sources: OrderedDict[str, _Source] = OrderedDict()
 
     @property
@@ -129,8 +130,11 @@ class SignalInbox:
     def _accept(self, source: _Source, signal: Signal, *, time: float, now: float) -> Accepted:
         source.last = signal.time
         before = self._newest
-        announced = before is not None and before.signal.alarm and now - before.arrived <= self.stale_after_s
-        found = Accepted(signal, time, now, burst=signal.alarm and not announced)
+        stands = before is not None and before.signal.alarm and now - before.arrived <= self.stale_after_s
+        burst = signal.alarm and (not stands or signal.predicted_rate > GROWN * self._announced)
+        if burst:
+            self._announced = signal.predicted_rate
+        found = Accepted(signal, time, now, burst=burst)
         # Of one source what is accepted is always newer; only sources are compared by the reader's clock.
         if before is None or before.signal.source == signal.source or time >= before.time:
             self._newest = found

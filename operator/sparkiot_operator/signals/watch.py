@@ -43,7 +43,7 @@ class SignalWatch:
     """Follows the source that the spec names.
 
     read_secret: a Secret of the job's namespace by its name; raises ApiError. clock: epoch seconds. on_burst: called in
-    the event loop when a signal is the first to announce a burst.
+    the event loop when a signal is the first to announce a burst, or announces a larger one.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ def measure(
         applied=applied,
         startup_s=report.startup_seconds,
         restart_cost_s=report.restart_cost_seconds,
-        uptime_s=None if report.started_at is None else max(report.time - report.started_at, 0.0),
+        uptime_s=_uptime_s(report),
         lost_executors=_counted(previous, report, "executors_lost"),
         out_of_memory=_counted(previous, report, "executors_out_of_memory"),
     )
@@ -70,6 +70,11 @@ def _state_mib(queries: Sequence[QueryReport]) -> float | None:
 def _age_s(report: DriverReport) -> float:
     """Seconds since Spark's figures were read, by the driver's clock alone; none where it does not tell."""
     return 0.0 if report.figures_at is None else max(report.time - report.figures_at, 0.0)
+
+
+def _uptime_s(report: DriverReport) -> float | None:
+    """Seconds from Spark's start to when its figures were read; None where the driver does not tell."""
+    return None if report.started_at is None else max(report.time - _age_s(report) - report.started_at, 0.0)
 
 
 def _rate(since: DriverReport | None, report: DriverReport) -> float | None:

@@ -1,0 +1,67 @@
+"""When signals of a burst make a cycle: at once, then bounded, and none is lost."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from sparkiot_operator import burst_wake
+from sparkiot_operator.burst_wake import WAKE_EVERY_S, BurstWake
+
+
+@dataclass
+class Job:
+    now: float = 1000.0
+    woken: list[float] = field(default_factory=list)
+
+    def wake(self) -> None:
+        self.woken.append(self.now)
+
+
+@pytest.fixture
+def job() -> Job:
+    return Job()
+
+
+@pytest.fixture
+def bursts(job: Job) -> BurstWake:
+    return BurstWake(job.wake, clock=lambda: job.now)
+
+
+async def test_the_first_wakes_at_once_and_so_does_one_that_comes_later(job: Job, bursts: BurstWake) -> None:
+    bursts.notice()
+    job.now += WAKE_EVERY_S
+    bursts.notice()
+    assert job.woken == [1000.0, 1000.0 + WAKE_EVERY_S]
+
+
+async def test_all_that_come_too_soon_wake_once_when_the_time_is_over(
+    job: Job, bursts: BurstWake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(burst_wake, "WAKE_EVERY_S", 0.05)
+    bursts.notice()
+    for _ in range(3):
+        bursts.notice()
+    assert job.woken == [1000.0]
+    job.now += 0.05
+    await asyncio.sleep(0.2)
+    assert job.woken == [1000.0, 1000.05]
+
+
+async def test_a_clock_that_was_set_back_does_not_keep_the_job_asleep(job: Job, bursts: BurstWake) -> None:
+    bursts.notice()
+    job.now -= 3600.0
+    before = asyncio.get_running_loop().time()
+    bursts.notice()
+    assert bursts._postponed is not None
+    assert bursts._postponed.when() <= before + WAKE_EVERY_S + 1.0
+    bursts.stop()
+
+
+async def test_a_job_that_ends_is_not_woken(job: Job, bursts: BurstWake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(burst_wake, "WAKE_EVERY_S", 0.05)
+    bursts.notice()
+    bursts.notice()
+    bursts.stop()
+    await asyncio.sleep(0.2)
+    assert job.woken == [1000.0]
