@@ -186,7 +186,7 @@ def test_kafka_properties_that_librdkafka_does_not_know_are_a_sinks_problem(tmp_
     file = tmp_path / "kafka.properties"
     file.write_text("no.such.property=1\n")
     options = {"forward": "kafka", "kafka_servers": "h:1", "spill_folder": tmp_path, "kafka_options_file": file}
-    segment = Segment.named(tmp_path, source="g", milliseconds=1_767_571_200_000)
+    segment = Segment.named(tmp_path, source="g", milliseconds=1_767_571_200_000, run="9f3c01aa")
     segment.path.write_bytes(b'{"id":"1","device":null,"topic":"t"}\n')
     with pytest.raises(SinkError, match=r"no\.such\.property"):
         open_sink(EdgeSettings(groups=["g=t"], **options)).deliver(segment)

@@ -138,7 +138,7 @@ def _no_space(_handle: int) -> None:
 
 @pytest.fixture
 def segment(tmp_path: Path) -> Segment:
-    found = Segment.named(tmp_path, source="g1", milliseconds=int(HOUR * 1000) + 3_599_999)
+    found = Segment.named(tmp_path, source="g1", milliseconds=int(HOUR * 1000) + 3_599_999, run="9f3c01aa")
     found.path.write_bytes(LINE * 2)
     return found
 
