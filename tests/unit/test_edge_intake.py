@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from sparkiot_edge.forwarding.delivery import Delivery
-from sparkiot_edge.forwarding.forwarder import OptionsError, open_sink, read_properties, spill_folder
+from sparkiot_edge.forwarding.forwarder import open_sink, spill_folder
 from sparkiot_edge.forwarding.intake import BATCH_BYTES, RETRY_S, Drop, Intake
 from sparkiot_edge.forwarding.message import LineWriter
 from sparkiot_edge.forwarding.segment import Segment
@@ -17,6 +17,7 @@ from sparkiot_edge.forwarding.sinks.base import SinkError
 from sparkiot_edge.forwarding.sinks.s3 import parse_s3_url
 from sparkiot_edge.forwarding.spool import MEBIBYTE, Spool
 from sparkiot_edge.health import HealthError, HealthServer
+from sparkiot_edge.kafka_options import OptionsError, read_properties
 from sparkiot_edge.mqtt import Received
 from sparkiot_edge.settings import EdgeSettings
 

@@ -102,7 +102,7 @@ class Topic:
             self._consumer.assign([self._at(wanted.partition, at)])
             heard = time.monotonic()
             while at < wanted.until:
-                for message in self._consumer.consume(AT_ONCE, timeout=1.0):
+                for message in self._consumer.consume(min(AT_ONCE, wanted.until - at), timeout=1.0):
                     error, heard = message.error(), time.monotonic()
                     if error is not None and error.code() != kafka.KafkaError._PARTITION_EOF:
                         self._fail(kafka, error)
