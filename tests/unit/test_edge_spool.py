@@ -121,7 +121,7 @@ def test_after_a_sync_that_failed_it_goes_on_in_another_file(tmp_path: Path, mon
     spool = open_spool(tmp_path)
     spool.append(numbered(1), now=HOUR)
     with monkeypatch.context() as broken:
-        broken.setattr(os, "fdatasync", _no_space)
+        broken.setattr("sparkiot_edge.forwarding.spool.SYNC", _no_space)
         with pytest.raises(SpoolError, match="No space left"):
             spool.append(numbered(2), now=HOUR)
         with pytest.raises(SpoolError, match="No space left"):

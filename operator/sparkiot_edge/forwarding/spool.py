@@ -23,6 +23,8 @@ from .sinks.landing import sync_folder
 
 MEBIBYTE = 1 << 20
 SEGMENT_BYTES = 8 * MEBIBYTE
+SYNC = getattr(os, "fdatasync", os.fsync)
+"""macOS has no fdatasync, which spares the time of the last change."""
 
 
 class SpoolError(Exception):
@@ -105,7 +107,7 @@ class Spool:
         try:
             current = self._open or self._begin(now)
             _write(current.file, data)
-            os.fdatasync(current.file.fileno())
+            SYNC(current.file.fileno())
         except OSError as error:
             self._give_up()
             raise SpoolError(f"{self._folder} cannot be written: {error.strerror}") from error
