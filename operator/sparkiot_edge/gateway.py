@@ -11,6 +11,7 @@ from paho.mqtt.client import topic_matches_sub
 from .forwarding.forwarder import Forwarder
 from .groups import GroupMonitor
 from .health import HealthServer
+from .kafka_options import read_properties
 from .metrics import registry_of
 from .mqtt import MqttLink, Received
 from .predictors import PREDICTORS
@@ -199,5 +200,6 @@ class Gateway:
     def _open_sink(self) -> SignalSink:
         settings = self._settings
         if settings.sink is Sink.KAFKA and settings.kafka_servers is not None:
-            return KafkaSink(settings.kafka_servers, topic=settings.kafka_topic)
+            options = read_properties(settings.kafka_options_file)
+            return KafkaSink(settings.kafka_servers, topic=settings.kafka_topic, options=options)
         return MqttSink(self.link, topic=settings.signal_topic)

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from io import FileIO
 from typing import Any
 
 from paho.mqtt.client import Client
@@ -25,6 +26,8 @@ IDLE_S = 1.0
 TICK_S = 0.05
 """Longest time between two calls of ``settle``, when there is one."""
 FAREWELL_S = 2.0
+DRAIN = 1 << 16
+"""As much as a pipe holds."""
 
 
 class NetworkThread:
@@ -47,9 +50,13 @@ class NetworkThread:
         self._received, self._settle, self._unreachable = received, settle, unreachable
         self._stopping = threading.Event()
         self._renewing = False
-        self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        # A pipe, and not an eventfd, which Linux alone has. What does not fit need not be written.
+        woken, waker = os.pipe()
+        os.set_blocking(woken, False)
+        os.set_blocking(waker, False)
+        self._woken, self._waker = FileIO(woken, "rb"), FileIO(waker, "wb")
         # With this callback set paho only queues what other threads send, and this thread alone writes to the socket.
-        client.on_socket_register_write = self._woken
+        client.on_socket_register_write = self._wake
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     @property
@@ -65,16 +72,20 @@ class NetworkThread:
             return
         self._stopping.set()
         self._client.disconnect()
-        os.eventfd_write(self._waker, 1)
+        self._wake()
         if self._thread.ident is not None:
             self._thread.join(2 * FAREWELL_S)
+        if not self._thread.is_alive():
+            self._woken.close()
+            self._waker.close()
 
     def renew(self) -> None:
         """Drop the connection and make another: the broker sends anew what was not acknowledged. On the thread only."""
         self._renewing = True
 
-    def _woken(self, _client: Client, _data: Any, _socket: Any) -> None:
-        os.eventfd_write(self._waker, 1)
+    def _wake(self, *_told: Any) -> None:
+        with contextlib.suppress(ValueError):  # closed: nobody is left to wake
+            self._waker.write(b"\0")
 
     def _run(self) -> None:
         shortest, longest = RECONNECT_S
@@ -105,7 +116,7 @@ class NetworkThread:
         accepted = False
         until: float | None = None
         poll = select.poll()
-        poll.register(self._waker, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
         tick = TICK_S if self._settle else IDLE_S
         while (socket := self._client.socket()) is not None and not self._renewing:
             if self._stopping.is_set():
@@ -115,8 +126,7 @@ class NetworkThread:
             poll.register(socket, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
             decrypted = isinstance(socket, ssl.SSLSocket) and socket.pending() > 0
             poll.poll(0 if decrypted else tick * 1000)
-            with contextlib.suppress(BlockingIOError):
-                os.eventfd_read(self._waker)
+            self._woken.read(DRAIN)
             self._read()
             accepted = accepted or self._client.is_connected()
             if self._settle is not None:

@@ -56,7 +56,9 @@ class EdgeSettings(BrokerSettings):
     kafka_servers: str | None = Field(None, description="Kafka brokers, host:port, separated by commas.")
     kafka_topic: str = Field("iot-metadata", description="Kafka topic of the signals; a group's name is the key.")
     kafka_options_file: Path | None = Field(
-        None, description="File of librdkafka properties for forwarded messages, NAME=VALUE a line: TLS, SASL, ...."
+        None,
+        description="File of librdkafka properties for all that goes to Kafka, signals and messages, NAME=VALUE a "
+        "line: TLS, SASL, ....",
     )
     forward: Forward = Field(
         Forward.NONE, description="Where the messages themselves go: none, folder, s3 or kafka. None by default."

@@ -1,8 +1,10 @@
 """Where signals go: a topic of the devices' broker, or a Kafka topic."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+from .kafka_options import OptionsError
 from .mqtt import MqttLink
 from .signal import Signal
 
@@ -33,24 +35,35 @@ class MqttSink:
 
 
 class KafkaSink:
-    """Raises ModuleNotFoundError without confluent-kafka (extra ``edge``). A signal that Kafka does not take within
-    ``timeout_s`` is given up: the next one says more."""
+    """A signal that Kafka does not take within ``timeout_s`` is given up: the next one says more.
 
-    def __init__(self, servers: str, *, topic: str, timeout_s: float = 10.0) -> None:
-        from confluent_kafka import Producer
+    options: more properties of librdkafka, such as TLS and SASL. Raises OptionsError, and ModuleNotFoundError without
+    confluent-kafka (extra ``edge``).
+    """
+
+    def __init__(
+        self, servers: str, *, topic: str, options: Mapping[str, str] | None = None, timeout_s: float = 10.0
+    ) -> None:
+        from confluent_kafka import KafkaException, Producer
 
         self._topic = topic
-        self._producer = Producer(
-            {
-                "bootstrap.servers": servers,
-                "enable.idempotence": True,
-                "linger.ms": 0,
-                "message.timeout.ms": int(timeout_s * 1000),
-                "queue.buffering.max.messages": 1000,
-                "error_cb": lambda error: LOGGER.warning("Kafka: %s", error),
-            },
-            logger=LOGGER,
-        )
+        self._trouble: int | None = None
+        # What goes wrong is said once by the callbacks, and not a line for every attempt to connect.
+        silent = logging.getLogger(f"{__name__}.librdkafka")
+        silent.setLevel(logging.CRITICAL + 1)
+        config = {
+            "linger.ms": 0,
+            "message.timeout.ms": int(timeout_s * 1000),
+            "queue.buffering.max.messages": 1000,
+            **(options or {}),
+            "bootstrap.servers": servers,
+            "enable.idempotence": True,
+            "error_cb": self._failed,
+        }
+        try:
+            self._producer = Producer(config, logger=silent)
+        except KafkaException as error:
+            raise OptionsError(f"Kafka's client does not take its properties: {error.args[0].str()}") from None
         self.lost = 0
 
     def publish(self, group: str, signal: Signal) -> bool:
@@ -64,7 +77,14 @@ class KafkaSink:
     def close(self) -> None:
         self._producer.flush(FLUSH_S)
 
+    def _failed(self, error: Any) -> None:
+        if error.code() != self._trouble:
+            self._trouble = error.code()
+            LOGGER.warning("signals do not reach Kafka: %s", error.str())
+
     def _delivered(self, error: Any, _message: Any) -> None:
-        if error is not None:
+        if error is None:
+            self._trouble = None
+        else:
             self.lost += 1
-            LOGGER.warning("a signal did not reach Kafka: %s", error)
+            LOGGER.warning("a signal did not reach Kafka: %s", error.str())

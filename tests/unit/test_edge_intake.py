@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from sparkiot_edge.forwarding.delivery import Delivery
-from sparkiot_edge.forwarding.forwarder import OptionsError, open_sink, read_properties, spill_folder
+from sparkiot_edge.forwarding.forwarder import open_sink, spill_folder
 from sparkiot_edge.forwarding.intake import BATCH_BYTES, RETRY_S, Drop, Intake
 from sparkiot_edge.forwarding.message import LineWriter
 from sparkiot_edge.forwarding.segment import Segment
@@ -17,6 +17,7 @@ from sparkiot_edge.forwarding.sinks.base import SinkError
 from sparkiot_edge.forwarding.sinks.s3 import parse_s3_url
 from sparkiot_edge.forwarding.spool import MEBIBYTE, Spool
 from sparkiot_edge.health import HealthError, HealthServer
+from sparkiot_edge.kafka_options import OptionsError, read_properties
 from sparkiot_edge.mqtt import Received
 from sparkiot_edge.settings import EdgeSettings
 
@@ -186,7 +187,7 @@ def test_kafka_properties_that_librdkafka_does_not_know_are_a_sinks_problem(tmp_
     file = tmp_path / "kafka.properties"
     file.write_text("no.such.property=1\n")
     options = {"forward": "kafka", "kafka_servers": "h:1", "spill_folder": tmp_path, "kafka_options_file": file}
-    segment = Segment.named(tmp_path, source="g", milliseconds=1_767_571_200_000)
+    segment = Segment.named(tmp_path, source="g", milliseconds=1_767_571_200_000, run="9f3c01aa")
     segment.path.write_bytes(b'{"id":"1","device":null,"topic":"t"}\n')
     with pytest.raises(SinkError, match=r"no\.such\.property"):
         open_sink(EdgeSettings(groups=["g=t"], **options)).deliver(segment)

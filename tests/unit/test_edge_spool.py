@@ -121,7 +121,7 @@ def test_after_a_sync_that_failed_it_goes_on_in_another_file(tmp_path: Path, mon
     spool = open_spool(tmp_path)
     spool.append(numbered(1), now=HOUR)
     with monkeypatch.context() as broken:
-        broken.setattr(os, "fdatasync", _no_space)
+        broken.setattr("sparkiot_edge.forwarding.spool.SYNC", _no_space)
         with pytest.raises(SpoolError, match="No space left"):
             spool.append(numbered(2), now=HOUR)
         with pytest.raises(SpoolError, match="No space left"):
@@ -138,7 +138,7 @@ def _no_space(_handle: int) -> None:
 
 @pytest.fixture
 def segment(tmp_path: Path) -> Segment:
-    found = Segment.named(tmp_path, source="g1", milliseconds=int(HOUR * 1000) + 3_599_999)
+    found = Segment.named(tmp_path, source="g1", milliseconds=int(HOUR * 1000) + 3_599_999, run="9f3c01aa")
     found.path.write_bytes(LINE * 2)
     return found
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from sparkiot_edge.kafka_options import read_properties
 from sparkiot_edge.mqtt import MqttLink
 from sparkiot_edge.settings import EdgeSettings, Forward
 
@@ -60,10 +61,6 @@ class Forwarder:
             LOGGER.warning("%d messages wait on disk for the next start", self.spool.messages)
 
 
-class OptionsError(ValueError):
-    """A file of Kafka properties cannot be used. The message repeats none of its values."""
-
-
 def open_sink(settings: EdgeSettings) -> Sink:
     match settings.forward:
         case Forward.FOLDER if settings.landing_folder is not None:
@@ -71,7 +68,7 @@ def open_sink(settings: EdgeSettings) -> Sink:
         case Forward.S3 if settings.s3_url is not None:
             return S3Prefix(settings.s3_url)
         case Forward.KAFKA if settings.kafka_servers is not None:
-            options = read_properties(settings.kafka_options_file) if settings.kafka_options_file else None
+            options = read_properties(settings.kafka_options_file)
             return KafkaTopic(settings.kafka_servers, topic=settings.data_topic, options=options)
     raise AssertionError("the settings' validator lets nothing else through")
 
@@ -80,21 +77,3 @@ def spill_folder(settings: EdgeSettings) -> Path:
     """Beside what lands, so that files are moved and not copied, unless it is stated."""
     # Without a landing folder the validator asks for a spill folder.
     return settings.spill_folder or (settings.landing_folder or Path()) / f".spill-{settings.source}"
-
-
-def read_properties(path: Path) -> dict[str, str]:
-    """``NAME=VALUE`` a line, as librdkafka's own tools read them; ``#`` begins a comment. Raises OptionsError."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise OptionsError(f"{path} cannot be read: {reason}") from None
-    found = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not name.strip():
-            raise OptionsError(f"{path}:{number}: expected NAME=VALUE")
-        found[name.strip()] = value.strip()
-    return found

@@ -12,17 +12,26 @@ SUFFIX = ".jsonl"
 _NAME = re.compile(r"^[\w.-]+-(\d{13,16})-[0-9a-f]{8}\.jsonl$")
 
 
+def new_run() -> str:
+    """A name for a run of a gateway that no other one has."""
+    return secrets.token_hex(4)
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """path: where it lies now. Its name says when it was begun, is unique for ever, and is its name in the sink too:
-    whatever is delivered twice overwrites itself."""
+    whatever is delivered twice overwrites itself.
+
+    The last part of the name is the run's that began it. Within a run the milliseconds grow, whatever the clock does,
+    and what is older is in the sink first: a reader needs to know only how far it has read each run."""
 
     path: Path
 
     @classmethod
-    def named(cls, folder: Path, *, source: str, milliseconds: int) -> Self:
-        """A new one. milliseconds: epoch, of its first message; segments of a folder must not share one."""
-        return cls(folder / f"{source}-{milliseconds:013d}-{secrets.token_hex(4)}{SUFFIX}")
+    def named(cls, folder: Path, *, source: str, milliseconds: int, run: str) -> Self:
+        """A new one. milliseconds: epoch, of its first message; later segments of a run have more. run: of
+        ``new_run``."""
+        return cls(folder / f"{source}-{milliseconds:013d}-{run}{SUFFIX}")
 
     @classmethod
     def found(cls, path: Path) -> Self | None:

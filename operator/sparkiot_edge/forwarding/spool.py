@@ -18,11 +18,13 @@ from typing import BinaryIO
 
 import orjson
 
-from .segment import SUFFIX, Segment
+from .segment import SUFFIX, Segment, new_run
 from .sinks.landing import sync_folder
 
 MEBIBYTE = 1 << 20
 SEGMENT_BYTES = 8 * MEBIBYTE
+SYNC = getattr(os, "fdatasync", os.fsync)
+"""macOS has no fdatasync, which spares the time of the last change."""
 
 
 class SpoolError(Exception):
@@ -53,7 +55,7 @@ class Spool:
     def __init__(
         self, folder: Path, *, source: str, max_bytes: int, roll_s: float, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
-        self._folder, self._source = folder, source
+        self._folder, self._source, self._run = folder, source, new_run()
         self.max_bytes, self._segment_bytes = max_bytes, segment_bytes
         self._roll_ms = roll_s * 1000
         self._open: _Open | None = None
@@ -105,7 +107,7 @@ class Spool:
         try:
             current = self._open or self._begin(now)
             _write(current.file, data)
-            os.fdatasync(current.file.fileno())
+            SYNC(current.file.fileno())
         except OSError as error:
             self._give_up()
             raise SpoolError(f"{self._folder} cannot be written: {error.strerror}") from error
@@ -161,7 +163,7 @@ class Spool:
     def _begin(self, now: float) -> _Open:
         # A clock that was set back must not change the order of files, nor name one like another.
         self._newest_ms = max(int(now * 1000), self._newest_ms + 1)
-        segment = Segment.named(self._folder, source=self._source, milliseconds=self._newest_ms)
+        segment = Segment.named(self._folder, source=self._source, milliseconds=self._newest_ms, run=self._run)
         self._open = _Open(segment)
         sync_folder(self._folder)
         return self._open

@@ -20,10 +20,10 @@ def edge_gateway(**flags: Any) -> None:
     Every flag has an environment variable, SPARKIOT_EDGE_<NAME>. The password is no flag: SPARKIOT_EDGE_PASSWORD, or a
     file.
     """
-    from sparkiot_edge.forwarding.forwarder import OptionsError
     from sparkiot_edge.forwarding.spool import SpoolError
     from sparkiot_edge.gateway import Gateway, GatewayError
     from sparkiot_edge.health import HealthError
+    from sparkiot_edge.kafka_options import OptionsError
     from sparkiot_edge.mqtt import BrokerError
     from sparkiot_operator.logs import configure_logs
     from sparkiot_operator.settings import LogFormat, LogLevel

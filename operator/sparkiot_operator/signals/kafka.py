@@ -8,6 +8,7 @@ of use. Partitions that are added to the topic later are found when the reader i
 import contextlib
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,10 @@ ANSWER_S = 5.0
 RETRY_S = 2.0
 POLL_S = 0.2
 STOP_S = 5.0
+CALLBACKS = 10
+SILENT = "cannot be reached"
+_TOOK = re.compile(r" \(after \d+ms in state .*\)$")
+"""What makes one trouble another at every attempt."""
 SETTINGS: Mapping[str, Any] = {
     "group.id": "sparkiot",  # the client wants one; nothing is committed under it
     "enable.auto.commit": False,
@@ -62,7 +67,7 @@ class KafkaReader:
         self._lookback_s = lookback_s
         self._clock = clock
         self._problem: str | None = "not connected yet"
-        self._trouble = "cannot be reached"
+        self._trouble = SILENT
         self._ends: dict[int, int] = {}
         self._newest_ms = 0
         self._down = False
@@ -110,10 +115,11 @@ class KafkaReader:
             starts = self._consumer.offsets_for_times(wanted, timeout=ANSWER_S)
             ends = {p.partition: self._consumer.get_watermark_offsets(p, timeout=ANSWER_S)[1] for p in starts}
         except self._kafka.KafkaException as error:
-            self._wait(f"{self._brokers}: {error.args[0].str()}")
+            self._heard()
+            self._wait(f"{self._brokers}: {error.args[0].str() if self._trouble == SILENT else self._trouble}")
             return
         self._consumer.assign(starts)
-        self._ends, self._down = ends, False
+        self._ends, self._down, self._trouble = ends, False, SILENT
         self._say(None)
 
     def _take(self, message: Any) -> None:
@@ -137,7 +143,13 @@ class KafkaReader:
             self._ends = {}  # who was away may have come back with other topics: look again
 
     def _erred(self, error: Any) -> None:
-        self._trouble = error.str()
+        if error.code() != self._kafka.KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - a public code, by its name
+            self._trouble = _TOOK.sub("", error.str())
+
+    def _heard(self) -> None:
+        """Have the callbacks called that wait: a certificate or a password is told by them alone."""
+        for _ in range(CALLBACKS):
+            self._consumer.poll(0)
 
     def _wait(self, problem: str) -> None:
         self._say(problem)
