@@ -8,6 +8,7 @@ or invented as a whole, as a gateway would do it, and not flickering from one si
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -62,6 +63,14 @@ class Burst:
     start: float
     end: float
     factor: float | None = None
+
+
+class Edge(Protocol):
+    """What announces a job's load."""
+
+    def signal_at(self, now: float) -> EdgeSignal | None:
+        """The newest signal at ``now``, epoch seconds; None while there is none."""
+        ...
 
 
 class EdgeModel:
