@@ -55,7 +55,8 @@ batch. trigger_s, startup_s, restart_s: seconds. state_mib: over all executors."
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Looks without a gap, all of one job. columns: by name in COLUMNS, each of shape (looks,), at least SHORTEST."""
+    """Looks without a gap, all of one job. columns: by name in COLUMNS, each of shape (looks,). playable: whether it is
+    long enough, SHORTEST, and has a load."""
 
     job: Job
     columns: Mapping[str, Column]
@@ -81,11 +82,6 @@ class Stretch:
         """Messages that waited at the first look; none where that was not measured."""
         return float(np.nan_to_num(self["backlog"][0]))
 
-    @property
-    def known_rates(self) -> int:
-        """Looks whose rate was measured."""
-        return int(np.isfinite(self["rate"]).sum())
-
     def workload(self) -> Workload:
         """The load that arrived. A look's rate is that of the time since the look before it; where none was measured,
         the last one that was holds. Raises ValueError when none was."""
@@ -100,11 +96,14 @@ class Stretch:
         return Workload(name=self.job.name, times=times[:-1], rates=filled, end=float(times[-1]))
 
     def between(self, begin: float, end: float) -> "Stretch | None":
-        """The looks in [begin, end), epoch seconds; None where they are too few to play."""
+        """The looks in [begin, end), epoch seconds; None where they are too few to play or have no load."""
         inside = (self["time"] >= begin) & (self["time"] < end)
-        if inside.sum() < SHORTEST:
-            return None
-        return Stretch(self.job, {name: column[inside] for name, column in self.columns.items()})
+        part = Stretch(self.job, {name: column[inside] for name, column in self.columns.items()})
+        return part if part.playable else None
+
+    @property
+    def playable(self) -> bool:
+        return len(self["time"]) >= SHORTEST and bool(np.isfinite(self["rate"][1:]).any())
 
 
 def allocation_at(columns: Mapping[str, Column], look: int) -> Allocation:
@@ -149,6 +148,11 @@ class Course:
             self._columns[name].append(np.nan if value is None else value)
 
     @property
+    def end(self) -> float:
+        """Epoch seconds of the last look. Raises IndexError without one."""
+        return self._columns["time"][-1]
+
+    @property
     def span_s(self) -> float:
         """Seconds from the first look to the last, gaps included."""
         times = self._columns["time"]
@@ -161,9 +165,8 @@ class Course:
         cut = [
             Stretch(job, {name: column[begin:end] for name, column in columns.items()})
             for (begin, job), end in zip(self._begun, ends, strict=True)
-            if end - begin >= SHORTEST
         ]
-        return [stretch for stretch in cut if np.isfinite(stretch["rate"][1:]).any()]
+        return [stretch for stretch in cut if stretch.playable]
 
 
 def _numbers(evaluation: Evaluation, decision: Decision) -> dict[str, float | None]:
