@@ -25,7 +25,16 @@ from .events import JobRef
 
 LOGGER = logging.getLogger(__name__)
 TAIL_BYTES = 65536
-__all__ = ["FILE_NAME", "AuditError", "AuditLog", "AuditRecord", "audit_files", "decode_line", "read_audit"]
+__all__ = [
+    "FILE_NAME",
+    "AuditError",
+    "AuditLog",
+    "AuditRecord",
+    "audit_files",
+    "count_lines",
+    "decode_line",
+    "read_audit",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,17 @@ def read_audit(paths: Sequence[Path], *, job: str | None = None) -> Iterator[Aud
     """The records of audit files, or of folders of them, oldest first: see ``read_log``. Raises AuditError, and
     FileNotFoundError for an absent path."""
     yield from map(_record, read_log(paths, job=job))
+
+
+def count_lines(paths: Sequence[Path]) -> int:
+    """How many lines ``read_audit`` will look at; some hundred MB a second. Raises FileNotFoundError."""
+    total = 0
+    for path in paths:
+        for file in audit_files(path) if path.is_dir() else [path]:
+            with file.open("rb") as opened:
+                while chunk := opened.read(1 << 20):
+                    total += chunk.count(b"\n")
+    return total
 
 
 def _drop_torn_line(path: Path) -> None:

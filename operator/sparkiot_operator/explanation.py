@@ -37,6 +37,10 @@ class Seen:
     observation: Observation
 
 
+Against = tuple[str, Seen | None]
+"""The part of an allocation that changed, and the earlier observation to explain it by."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """Of one decision. head: the part of the allocation that is explained. attribution: None without an earlier
@@ -68,7 +72,7 @@ class Baselines:
         for head, value in zip(HEADS, numbers(decision.proposal), strict=True):
             self._seen[head, value] = seen
 
-    def of(self, decision: Decision) -> tuple[str, Seen | None]:
+    def of(self, decision: Decision) -> Against:
         """The part that changed, and the observation to explain it by."""
         before, after = numbers(decision.previous), numbers(decision.allocation)
         at = next((i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new), 0)
@@ -95,7 +99,8 @@ class Explainer:
         if decision.allocation != decision.previous:
             key = (decision.previous, decision.proposal, decision.allocation, decision.reason, decision.acted)
             if self._last[0] != key:
-                found = explain(job, evaluation, decision, policy=policy, fallback=fallback, baselines=self._baselines)
+                against = self._baselines.of(decision)
+                found = explain(job, evaluation, decision, against, policy=policy, fallback=fallback)
                 self._last = key, sentence(decision, found)
             text = self._last[1]
         else:
@@ -105,10 +110,16 @@ class Explainer:
 
 
 def explain(
-    job: Job, evaluation: Evaluation, decision: Decision, *, policy: Policy, fallback: Policy, baselines: Baselines
+    job: Job,
+    evaluation: Evaluation,
+    decision: Decision,
+    against: Against,
+    *,
+    policy: Policy,
+    fallback: Policy,
 ) -> Explanation:
-    """Explain one decision from what was decided before it. Whatever cannot be said is left out."""
-    head, since = baselines.of(decision)
+    """Explain one decision. against: see ``Baselines.of``. Whatever cannot be said is left out."""
+    head, since = against
     # What the weights became by the meta-controller is in the decision, not in the evaluation.
     evaluation = replace(evaluation, observation=decision.observation, weights=decision.weights)
     name, rule = None, None

@@ -134,7 +134,7 @@ def test_the_rule_in_place_of_the_policy_says_so_and_does_not_name_itself() -> N
     asked = job()
     seen = at(0, 4, workload_rate=480.0)
     decision = decide(asked, seen, strange, fallback=RATE)
-    found = explain(asked, seen, decision, policy=RATE, fallback=RATE, baselines=Baselines())
+    found = explain(asked, seen, decision, ("executors", None), policy=RATE, fallback=RATE)
     assert found.rule is None
     assert sentence(decision, found) == ("Rate: executors 4 -> 8 (LoadRising) in place of default (OutOfDistribution)")
 
@@ -143,7 +143,7 @@ def test_another_tier_is_told_without_a_number() -> None:
     asked, seen = job(), at(0, 4)
     hot = Scripted(replace(allocation(4), tier=Tier.HOT), name="tiers")
     decision = decide(asked, seen, hot, fallback=RATE)
-    found = explain(asked, seen, decision, policy=hot, fallback=RATE, baselines=Baselines())
+    found = explain(asked, seen, decision, Baselines().of(decision), policy=hot, fallback=RATE)
     assert sentence(decision, found).startswith(
         "tiers: tier Warm -> Hot (ShuffleChange); Rate would have asked for 2 × "
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support_recorded import course_of, simulated_looks
+from support_recorded import course_of, look, simulated_looks
 
 pytest.importorskip("stable_baselines3", reason="the train extra (torch, Stable-Baselines3) is not installed")
 
@@ -138,13 +138,14 @@ def judged(before: str, after: str) -> Judgement:
 
 
 def test_the_verdict_follows_the_interval_of_the_paired_difference() -> None:
-    assert judged("Fixed:executors=3", "RateAhead").verdict is Verdict.HELPED
-    assert judged("RateAhead", "Fixed:executors=3").verdict is Verdict.HARMED
+    assert judged("Fixed:executors=1", "RateAhead").verdict is Verdict.HELPED
+    assert judged("RateAhead", "Fixed:executors=1").verdict is Verdict.HARMED
     same = judged("RateAhead", "RateAhead")
     assert (same.verdict, same.reward.mean, same.cost.mean) == (Verdict.NO_DIFFERENCE, 0.0, 0.0)
 
 
 def test_pieces_cover_a_stretch_and_end_with_it() -> None:
-    (stretch,) = course_of(simulated_looks(15.5)).stretches()
-    cut = [piece.stretch.duration_s for piece in pieces([stretch], fit([stretch]))]
-    assert cut == pytest.approx([PIECE_S - 10, PIECE_S - 10, 3.5 * 3600 - 10], abs=10)
+    fitted = fit(course_of(simulated_looks(0.5)).stretches())
+    (stretch,) = course_of([look(10.0 * n) for n in range(5580)]).stretches()
+    cut = [piece.stretch.duration_s for piece in pieces([stretch], fitted)]
+    assert cut == [PIECE_S - 10, PIECE_S - 10, 3.5 * 3600 - 10]
