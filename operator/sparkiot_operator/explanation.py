@@ -172,7 +172,8 @@ def _causes(decision: Decision, explanation: Explanation) -> str:
     attribution, since = explanation.attribution, explanation.since
     if attribution is None or since is None:
         return ""
-    unit, parts = UNITS.get(explanation.head), []
+    unit = UNITS.get(explanation.head)
+    parts: list[str] = []
     for player, effect in attribution.of(explanation.head)[:MOST_CAUSES]:
         if abs(effect) >= LEAST_EFFECT:
             size = f" ({effect:+.1f}{'' if parts else unit})" if unit else ""

@@ -157,7 +157,8 @@ def _learned(
         rows[:, owned] = np.where(coalitions[:, owner[owned]], new[owned], old[owned])
         if follows:
             rows[:, places[NEXT]] = rows[:, [places[name] for name in NEXT_OF]].max(axis=1)
-        return policy.actions(rows).astype(np.float64) + FROM_INDEX
+        found: Effects = policy.actions(rows).astype(np.float64) + FROM_INDEX
+        return found
 
     return value
 

@@ -51,8 +51,8 @@ def start_from(model: PPO, network: Mlp) -> None:
     """Give a fresh model's policy the network's weights; its critic stays as it is. Raises ValueError where sizes
     differ."""
     policy = model.policy
-    linear = [module for module in policy.mlp_extractor.policy_net if isinstance(module, nn.Linear)]
-    targets = [*linear, policy.action_net]
+    modules = (*policy.mlp_extractor.policy_net, policy.action_net)
+    targets = [module for module in modules if isinstance(module, nn.Linear)]
     if [tuple(t.weight.shape) for t in targets] != [layer.weight.shape for layer in network.layers]:
         raise ValueError(f"the network's layers are {network.hidden}, the model's are others")
     with torch.no_grad():
