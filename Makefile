@@ -111,8 +111,8 @@ verify-policy: $(VENV)/.dev ## Fail when a shipped policy is worse than its reco
 calibrate: $(VENV)/.dev ## Measure the simulator's constants on real Spark, on an idle machine (ARGS="--redis … --nvme … --s3 …" adds tiers)
 	$(BIN)/sparkiot calibrate $(ARGS)
 
-train: $(VENV)/.train ## Train the shipped policies from scratch; a killed run goes on (ARGS="--fresh" begins anew)
-	$(BIN)/python -m sparkiot_sim.training all --curves docs/images $(ARGS)
+train: $(VENV)/.train ## Train the shipped policies from scratch, or go on training one on an audit log (FROM=folder); a killed run goes on (ARGS="--fresh" begins anew)
+	$(BIN)/python -m sparkiot_sim.training $(if $(FROM),audit --from-audit "$(FROM)",all --curves docs/images) $(ARGS)
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -16,7 +16,7 @@ from .times import precise_timestamp, timestamp
 LOGGER = logging.getLogger(__name__)
 COMPONENT = "sparkiot-operator"
 MAX_MESSAGE = 1024
-"""Characters of an event's message that Kubernetes accepts."""
+"""Bytes of an event's message that Kubernetes accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +184,14 @@ class EventRecorder:
 
 def build_event(ref: JobRef, event: Event, *, held: int, now: float) -> dict[str, Any]:
     """The manifest of a core/v1 Event. held: events of the same reason that were left out since the last one."""
-    message = f"{event.message} (and {held} more since the last event)" if held else event.message
+    rest = f" (and {held} more since the last event)" if held else ""
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"generateName": f"{ref.name}.", "namespace": ref.namespace},
         "type": "Warning" if event.warning else "Normal",
         "reason": event.reason,
-        "message": message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…",
+        "message": shortened(event.message, MAX_MESSAGE - len(rest)) + rest,
         "action": event.reason,
         "count": held + 1,
         "involvedObject": {
@@ -208,3 +208,11 @@ def build_event(ref: JobRef, event: Event, *, held: int, now: float) -> dict[str
         "lastTimestamp": timestamp(now),
         "eventTime": precise_timestamp(now)[:-1] + "000Z",
     }
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many bytes of UTF-8 of a text, whole characters, with an ellipsis where something is left out."""
+    encoded = text.encode()
+    if len(encoded) <= most:
+        return text
+    return encoded[: most - len("…".encode())].decode(errors="ignore") + "…"

@@ -45,7 +45,7 @@ from .resource.translate import InvalidSpecError, parse_spec
 from .services import Services
 from .session import Session, open_session
 from .signals.watch import SignalWatch
-from .status import Cycle, build_status, describe
+from .status import Cycle, build_status
 from .status_patch import StatusPatch
 from .tier_access import delete_blocks
 from .times import parse_timestamp
@@ -180,9 +180,11 @@ class JobLoop:
             await self._signals.stop()
             return 0.0
         if cycle.allocation != cycle.decision.previous:
-            self._log.info("%s: %s", self._ref, describe(cycle.decision))
+            self._log.info("%s: %s", self._ref, cycle.why)
         await session.realize(cycle)
-        record = AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision)
+        record = AuditRecord(
+            self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision, why=cycle.why
+        )
         remember(self._services, record, session.fallback)
         metrics.record(self._ref, cycle, now=real)
         metrics.cycle_seconds.observe(self._services.clock() - real)

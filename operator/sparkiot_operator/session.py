@@ -3,10 +3,13 @@
 observe -> evaluate -> decide -> (the loop writes the status) -> realize
 """
 
+import logging
 from dataclasses import dataclass, replace
 
 from sparkiot_policies.allocation import parse_memory
 from sparkiot_policies.controller import Controller
+from sparkiot_policies.decision import Decision
+from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.history import History
 from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.measurement import EdgeSignal
@@ -17,6 +20,8 @@ from .backends import Backend, BackendState, Desired, Inherited, Surroundings, k
 from .clock import JobClock
 from .conditions import Finding
 from .errors import BackendFailedError
+from .explanation import Explainer, sentence
+from .metrics.timed import TimedPolicy
 from .policies_store import PolicyStore, UnavailablePolicy
 from .reasons import PolicyReason
 from .resource.spec import BackendKind, PolicyRef, SparkIoTJobSpec
@@ -26,6 +31,7 @@ from .spark.lifecycle import retried
 from .status import Cycle
 from .times import parse_timestamp, precise_timestamp
 
+LOGGER = logging.getLogger(__name__)
 CLOCK_SLACK_S = 1.0
 """Seconds by which a stored job time may lie ahead of the clock without the clock being a new one."""
 
@@ -51,6 +57,7 @@ class Session:
         self._policies = policies
         self._generation = generation
         self._live = live
+        self._explainer = Explainer()
 
     @property
     def job(self) -> Job:
@@ -95,6 +102,7 @@ class Session:
         self._refresh_policies()
         controller = self._controller
         evaluation, decision = controller.step(measurement, signal=signal, now=now)
+        why = self._explain(evaluation, decision)
         advised = controller.job.mode is Mode.ADVISE
         allocation = decision.previous if advised else decision.allocation
         if allocation != decision.previous:
@@ -112,6 +120,7 @@ class Session:
             state=self._backend.state,
             memory_floor_mib=controller.memory_floor_mib,
             simulation=None if self._live else self._simulation(now),
+            why=why,
         )
 
     async def realize(self, cycle: Cycle) -> None:
@@ -119,6 +128,18 @@ class Session:
         self._controller.accept(cycle.evaluation, cycle.decision)
         if cycle.state.phase is Phase.RUNNING:
             await self._backend.apply(Desired(cycle.allocation, cycle.generation), now=cycle.time)
+
+    def _explain(self, evaluation: Evaluation, decision: Decision) -> str:
+        """A sentence of a decision that changes something."""
+        controller, fallback = self._controller, self._controller.fallback
+        acted = controller.policy if decision.acted == controller.policy.identity else fallback
+        # What is timed is what decides.
+        policy = acted.policy if isinstance(acted, TimedPolicy) else acted
+        try:
+            return self._explainer.step(controller.job, evaluation, decision, policy=policy, fallback=fallback)
+        except Exception:  # what people read must not cost a job its cycle
+            LOGGER.exception("%s: a decision is not explained", controller.job.name)
+            return sentence(decision)
 
     async def stop(self, now: float) -> None:
         await self._backend.stop(now=now)

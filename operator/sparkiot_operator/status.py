@@ -16,6 +16,7 @@ from sparkiot_policies.measurement import Measurement
 from .allocations import allocation_status, desired_status
 from .backends.base import ENDED, BackendState
 from .conditions import Finding, build_conditions
+from .explanation import sentence
 from .resource.status import (
     DecisionStatus,
     LatencyStatus,
@@ -42,7 +43,8 @@ class Cycle:
 
     time: job time, epoch seconds. measurement: None when the backend could not be observed; ``observe_error`` says why.
     allocation: the one in force for the job from now on; generation: its number. state: of the backend.
-    memory_floor_mib: see Controller. simulation: origin, job time.
+    memory_floor_mib: see Controller. simulation: origin, job time. why: the sentence that explains a decision that
+    changes something; empty for others.
     """
 
     time: float
@@ -57,6 +59,7 @@ class Cycle:
     memory_floor_mib: int | None = None
     simulation: SimulationStatus | None = None
     signals: SignalsView | None = None
+    why: str = ""
 
 
 def build_status(
@@ -99,7 +102,7 @@ def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
         "signal": signal_status(cycle.signals) if cycle.signals else None,
     }
     if decision.allocation != decision.previous or previous.decision is None:
-        update["decision"] = decision_status(decision)
+        update["decision"] = decision_status(decision, cycle.why)
     if cycle.measurement is None:
         return update
     measured = cycle.measurement
@@ -132,27 +135,16 @@ def signal_status(view: SignalsView) -> SignalStatus:
     )
 
 
-def decision_status(decision: Decision) -> DecisionStatus:
+def decision_status(decision: Decision, why: str = "") -> DecisionStatus:
+    """why: the sentence that explains it; empty where there is nothing to explain."""
     return DecisionStatus(
         time=timestamp(decision.time),
         reason=decision.reason.value,
         clamps=[clamp.code.value for clamp in decision.clamps],
-        message=describe(decision),
+        message=why or sentence(decision),
         policy=PolicyStatus(name=decision.acted.name, digest=decision.acted.digest),
         fallback=decision.fallback.value if decision.fallback else None,
     )
-
-
-def describe(decision: Decision) -> str:
-    """One sentence: what changed, by whom, and what the envelope did about it."""
-    before, after = decision.previous.to_dict(), decision.allocation.to_dict()
-    changes = ", ".join(
-        f"{field} {before[field]} -> {after[field]}" for field in after if before[field] != after[field]
-    )
-    sentence = f"{decision.acted.name}: {changes or 'no change'} ({decision.reason.value})"
-    if decision.clamps:
-        sentence += "; " + "; ".join(dict.fromkeys(clamp.message for clamp in decision.clamps))
-    return sentence
 
 
 def is_urgent(old: SparkIoTJobStatus, new: SparkIoTJobStatus) -> bool:

@@ -17,6 +17,7 @@ from .graph import Kind
 from .job import Job
 from .manifest import Manifest, Range
 from .objectives import Weights
+from .observation import Observation
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 MARGIN = 0.1
@@ -29,6 +30,7 @@ class _Inputs:
 
     def __init__(self, manifest: Manifest) -> None:
         self.names = manifest.used
+        self.elements = manifest.elements
         self._getter = attrgetter(*self.names)
         self._single = len(self.names) == 1
         self._size = len(manifest.elements)
@@ -63,6 +65,15 @@ class LearnedPolicy:
     @property
     def identity(self) -> PolicyIdentity:
         return self._identity
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The graph's inputs, in order: those of its observation schema."""
+        return self._inputs.elements
+
+    def vector(self, observation: Observation) -> npt.NDArray[np.float32]:
+        """What the graph is given of an observation, shape (1, elements). Raises ObservationMissingError."""
+        return self._inputs.vector(observation)
 
     def needs(self) -> tuple[str, ...]:
         """The elements that the graph uses: those of its features and options, or all of its observation schema."""

@@ -15,7 +15,7 @@ from sparkiot_policies.history import History
 from sparkiot_policies.job import Job
 from sparkiot_policies.observation import ELEMENTS, Observation, names
 
-from .randomisation import Randomisation
+from .randomisation import Episodes, Randomisation
 from .reward import reference_per_hour, reward
 from .setting import Setting
 from .simulated import SimulatedJob
@@ -58,7 +58,7 @@ class ClusterEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
 
     metadata = {"render_modes": []}  # noqa: RUF012 - gymnasium declares it so
 
-    def __init__(self, *, randomisation: Randomisation | None = None) -> None:
+    def __init__(self, *, randomisation: Episodes | None = None) -> None:
         self.observation_space = gym.spaces.Box(LOW, HIGH, dtype=np.float32)
         self.action_space = gym.spaces.MultiDiscrete(np.array(ACTION_SIZES))
         self._randomisation = randomisation or Randomisation()

@@ -1,6 +1,7 @@
 """From what training draws its episodes, so that one policy serves many jobs, loads, clusters and objectives."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +17,14 @@ from .setting import INITIAL, TARGET_FACTOR, Setting
 from .workload import Workload
 
 Bounds = tuple[float, float]
+
+
+class Episodes(Protocol):
+    """From what an arena draws the next episode."""
+
+    def draw(self, rng: np.random.Generator) -> Setting:
+        """One setting; the same state of the generator gives the same one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +127,7 @@ class Randomisation:
         return Job(
             name="training",
             initial=initial,
-            objectives=Objectives(weights=_weights(rng), latency_target_ms=1000 * target_s),
+            objectives=Objectives(weights=draw_weights(rng), latency_target_ms=1000 * target_s),
             limits=Limits(max_executors=most),
             interval_s=interval,
             metrics_window_s=max(120.0, 5 * interval),
@@ -206,7 +215,7 @@ def _set(constant: Constant, value: float) -> Constant:
     return constant.model_copy(update={"value": value, "source": "drawn for training", "spread": None, "date": None})
 
 
-def _weights(rng: np.random.Generator) -> Weights:
+def draw_weights(rng: np.random.Generator) -> Weights:
     """Balanced for a third of the episodes, a named scenario for a third, anything for the rest, corners included: a
     meta-controller may ask for them."""
     kind = rng.random()

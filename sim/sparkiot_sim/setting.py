@@ -9,7 +9,7 @@ from sparkiot_policies.objectives import Objectives, Weights
 from .calibration import Calibration, calibration_with
 from .generators import DEFAULT_START, Kind, generate
 from .profile import JobProfile, example_profile
-from .signals import edge_model
+from .signals import Edge, edge_model
 from .simulated import SimulatedJob
 from .workload import Workload
 
@@ -24,7 +24,8 @@ class Setting:
     """One episode: the same setting is the same episode for every policy.
 
     preset: of a shipped calibration. quality: of the edge signals, a name in QUALITIES. seed: of the cluster and the
-    edge. start: epoch seconds. duration_s: seconds. calibration: that has the preset; None for the shipped one.
+    edge. start: epoch seconds. duration_s: seconds. calibration: that has the preset; None for the shipped one. edge:
+    what announces the load instead of a model of that quality.
     """
 
     job: Job
@@ -36,6 +37,7 @@ class Setting:
     start: float
     duration_s: float
     calibration: Calibration | None = None
+    edge: Edge | None = None
 
     @property
     def constants(self) -> Calibration:
@@ -52,7 +54,7 @@ class Setting:
         return SimulatedJob(
             profile=self.profile,
             workload=self.workload,
-            edge=edge_model(self.workload, self.quality, seed=self.seed, lead_s=self.lead_s),
+            edge=self.edge or edge_model(self.workload, self.quality, seed=self.seed, lead_s=self.lead_s),
             allocation=self.job.initial,
             start=self.start,
             seed=self.seed,

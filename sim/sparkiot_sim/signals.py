@@ -8,6 +8,7 @@ or invented as a whole, as a gateway would do it, and not flickering from one si
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,14 @@ class Burst:
 def _noise(seed: int) -> npt.NDArray[np.float64]:
     """Errors of predicted rates, standard normal: one table for all jobs of a seed, as hundreds may have one."""
     return np.random.default_rng([seed, 0]).standard_normal(NOISE_SAMPLES)
+
+
+class Edge(Protocol):
+    """What announces a job's load."""
+
+    def signal_at(self, now: float) -> EdgeSignal | None:
+        """The newest signal at ``now``, epoch seconds; None while there is none."""
+        ...
 
 
 class EdgeModel:

@@ -7,7 +7,7 @@ from sparkiot_policies.measurement import EdgeSignal, Measurement
 from .calibration import Calibration, calibration_with
 from .cluster import SECONDS_PER_HOUR, Cluster
 from .profile import JobProfile
-from .signals import EdgeModel
+from .signals import Edge
 from .work import BYTES_PER_MB
 from .workload import Workload
 
@@ -26,7 +26,7 @@ class SimulatedJob:
         *,
         profile: JobProfile,
         workload: Workload,
-        edge: EdgeModel | None,
+        edge: Edge | None,
         allocation: Allocation,
         start: float,
         seed: int,

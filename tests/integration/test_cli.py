@@ -106,17 +106,35 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_replay_of_the_same_policy_differs_nowhere(audit: Path) -> None:
-    result = json.loads(sparkiot("replay", str(audit), "--policy", "Rate", "-o", "json").stdout)
-    assert (result["decisions"], result["different"]) == (DECISIONS, 0)
-    assert result["executor_hours_recorded"] == result["executor_hours_replayed"] > 0
+def test_replay_compares_policies_and_asks_the_simulator(audit: Path, tmp_path: Path) -> None:
+    png = tmp_path / "front.png"
+    arguments = ("--policy", "Rate", "--policy", "Fixed:executors=12", "--limit", "5", "--png", str(png))
+    result = json.loads(sparkiot("replay", str(audit), *arguments, "-o", "json").stdout)
+    same, fixed = result["policies"]
+    assert (same["policy"], same["decisions"], same["different"], same["largest"]) == ("Rate", DECISIONS, 0, [])
+    assert same["executor_hours_recorded"] == same["executor_hours_replayed"] > 0
+    assert fixed["different"] == fixed["kinds"]["more executors"] > 0
+    assert len(fixed["largest"]) == 5
+    (model,) = result["model"]
+    assert model["job"] == "iot/healthcare"
+    assert model["policies"]["Fixed:executors=12"]["cost_dollars"] > model["policies"]["Rate"]["cost_dollars"]
+    assert model["reality"]["looks"] == DECISIONS - 1
+    assert png.read_bytes().startswith(PNG)
 
 
-def test_replay_of_another_policy_shows_where(audit: Path) -> None:
+def test_replay_for_people(audit: Path) -> None:
     result = sparkiot("replay", str(audit), "--policy", "Fixed", "--limit", "5")
     assert result.returncode == 0, result.stderr
-    assert f"{DECISIONS} decisions" in result.stdout
-    assert "5 shown" in result.stdout
+    for part in (
+        f"Fixed: {DECISIONS} decisions",
+        "more executors",
+        "recorded, in the model",
+        "median error of a batch",
+    ):
+        assert part in result.stdout
+    quick = sparkiot("replay", str(audit), "--policy", "Fixed", "--limit", "0", "--no-model")
+    assert "in the model" not in quick.stdout
+    assert "where Fixed would differ" not in quick.stdout
 
 
 def test_replay_names_a_corrupt_line(audit: Path, tmp_path: Path) -> None:
@@ -129,10 +147,13 @@ def test_replay_names_a_corrupt_line(audit: Path, tmp_path: Path) -> None:
 def test_explain_from_the_audit_log(audit: Path) -> None:
     arguments = ("explain", "healthcare", "-n", "iot", "--last", "1", "--changes", "--audit", str(audit))
     text = sparkiot(*arguments).stdout
-    for part in ("proposed", "decided", "workload_rate", "messages/s", "policy", "Rate (builtin)"):
+    for part in ("proposed", "decided", "workload_rate", "messages/s", "policy", "Rate (builtin)", "effect: on the "):
         assert part in text
     (decision,) = json.loads(sparkiot(*arguments, "-o", "json").stdout)
     assert decision["previous"] != decision["allocation"]
+    assert decision["explained"] == "executors"
+    assert sum(decision["causes"].values()) == pytest.approx(sum(decision["effects"].values()))
+    assert decision["why"] in " ".join(text.split())
     assert "no decision of iot/other" in one_line_error(
         sparkiot("explain", "other", "-n", "iot", "--audit", str(audit))
     )

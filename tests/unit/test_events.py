@@ -137,9 +137,17 @@ async def test_a_lost_event_does_not_disturb_the_job() -> None:
     assert sink.events == []
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "→", "🔥"])
+def test_a_long_message_is_cut_to_what_kubernetes_takes_and_says_still_how_many_were_held(letter: str) -> None:
+    message = build_event(REF, Event("ScaledUp", letter * 2000), held=7, now=NOW)["message"]
+    assert MAX_MESSAGE - 4 < len(message.encode()) <= MAX_MESSAGE
+    assert message.endswith("… (and 7 more since the last event)")
+    assert set(message.split("…")[0]) == {letter}, "no character is cut in two"
+
+
 def test_the_manifest() -> None:
     event = build_event(REF, Event("ScaledUp", "x" * 2000, warning=False), held=0, now=NOW)
-    assert len(event["message"]) == MAX_MESSAGE
+    assert len(event["message"].encode()) == MAX_MESSAGE, "Kubernetes counts bytes, and the ellipsis has three"
     assert event == {
         "apiVersion": "v1",
         "kind": "Event",

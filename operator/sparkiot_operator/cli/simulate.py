@@ -3,11 +3,16 @@
 import csv
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .console import Output, OutputOption, errors, fail, print_rows
+
+if TYPE_CHECKING:
+    from sparkiot_operator.offline import Run
+
+AUDIT_FILE_BYTES = 64 * 1024 * 1024
 
 HEADINGS = {
     "policy": "policy",
@@ -40,6 +45,10 @@ def simulate(
     ] = None,
     start: Annotated[str, typer.Option(help="Job time at the start, ISO 8601; UTC without a zone.")] = "2026-01-05",
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write each decision as a row.")] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="Write the decisions of one policy into this folder, as an operator's audit log has them."),
+    ] = None,
     png: Annotated[Path | None, typer.Option(help="Write the timeline as a picture.")] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -56,7 +65,11 @@ def simulate(
         runs = [play(job, load, policy=name, duration_s=span, origin=origin) for name in names]
     except OfflineError as error:
         fail(str(error))
+    if audit and len(runs) > 1:
+        raise typer.BadParameter("a log is of one policy", param_hint="--audit")
     title = f"{job.name}, {load.source}"
+    if audit:
+        _write_audit(audit, runs[0])
     if csv_file:
         _write_csv(csv_file, [row for run in runs for row in run.rows()])
     if png:
@@ -66,7 +79,7 @@ def simulate(
     rows = [run.summary() for run in runs]
     shown = rows if output is Output.JSON else [{key: _rounded(value) for key, value in row.items()} for row in rows]
     print_rows(shown, title=title, headings=HEADINGS, output=output)
-    for path in filter(None, (csv_file, png)):
+    for path in filter(None, (csv_file, png, audit)):
         errors.print(f"written: {path}", markup=False)
 
 
@@ -89,6 +102,21 @@ def _epoch(text: str) -> float:
 
 def _rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _write_audit(folder: Path, run: "Run") -> None:
+    """Into files of the size that an operator rotates at, as many as it takes."""
+    from sparkiot_operator.audit import AuditLog, AuditRecord
+    from sparkiot_operator.events import JobRef
+
+    ref = JobRef("default", run.job.name, "simulated")
+    try:
+        log = AuditLog(folder, max_bytes=AUDIT_FILE_BYTES, files=len(run.episode.cycles))
+        for cycle in run.episode.cycles:
+            log.write(AuditRecord(ref, 1, run.job.job, cycle.evaluation, cycle.decision))
+        log.close()
+    except OSError as error:
+        fail(f"{folder} cannot be written: {error.strerror}")
 
 
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from sparkiot_operator.audit import AuditRecord
 from sparkiot_operator.events import JobRef
+from sparkiot_operator.explanation import sentence
 from sparkiot_operator.replay import Replayer
-from sparkiot_operator.status import describe
 from sparkiot_policies.allocation import ActionClass, Tier
 from sparkiot_policies.decision import Decision
 from sparkiot_policies.job import Mode
@@ -125,7 +125,7 @@ class Timelines:
         entry = Entry(
             time=decision.time,
             reason=decision.reason.value,
-            message=describe(decision),
+            message=record.why or sentence(decision),
             policy=decision.acted.name,
             moved=decision.allocation.executors - decision.previous.executors,
             clamps=tuple(dict.fromkeys(clamp.code.value for clamp in decision.clamps)),

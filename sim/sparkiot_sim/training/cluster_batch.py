@@ -12,6 +12,7 @@ from sparkiot_policies.allocation import ACTION_SIZES
 from sparkiot_policies.objectives import Weights
 from sparkiot_policies.options import ExecutorOptions
 from sparkiot_sim.arena import ClusterEnv
+from sparkiot_sim.randomisation import Episodes
 
 from .teacher import Losses, Teacher
 from .vec_env import BatchStep, Observations
@@ -27,12 +28,20 @@ equal gets the highest of them, as stabilisation keeps it."""
 
 
 class ClusterGroup:
-    """The arenas of one process, each with its teacher. Actions choose executors among the options."""
+    """The arenas of one process, each with its teacher. Actions choose executors among the options. episodes: see
+    ClusterBatch."""
 
-    def __init__(self, seeds: Sequence[int], *, options: ExecutorOptions, usual: Callable[[Weights], int]) -> None:
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        *,
+        options: ExecutorOptions,
+        usual: Callable[[Weights], int],
+        episodes: Episodes | None = None,
+    ) -> None:
         self._options = options
         self._usual = usual
-        self._envs = [ClusterEnv() for _ in seeds]
+        self._envs = [ClusterEnv(randomisation=episodes) for _ in seeds]
         self._seeds: list[int | None] = list(seeds)
         self._teachers: list[Teacher] = []
 
@@ -79,9 +88,11 @@ class ClusterBatch(Workers):
         usual: Callable[[Weights], int],
         count: int = 64,
         processes: int = 2,
+        episodes: Episodes | None = None,
     ) -> None:
-        """usual: index of the option that a careful rule would always take under some weights."""
-        make = partial(ClusterGroup, options=options, usual=usual)
+        """usual: index of the option that a careful rule would always take under some weights. episodes: from what the
+        arenas draw theirs; None for what the shipped policy is trained on."""
+        make = partial(ClusterGroup, options=options, usual=usual, episodes=episodes)
         super().__init__(make, seed, count=count, processes=processes)
         self.action_space: gym.Space[Any] = gym.spaces.MultiDiscrete(np.array(ACTION_SIZES))
 

@@ -1,6 +1,7 @@
 """PPO on any batch of environments: from settings to a policy artifact. Source: Schulman et al. 2017, arXiv:1707.06347,
 as implemented by Stable-Baselines3."""
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -60,6 +61,7 @@ def train_ppo(
     training: Mapping[str, JsonValue],
     work: Path,
     prepare: Callable[[PPO, Checkpoint], None] | None = None,
+    most_minutes: float = math.inf,
     progress: bool = True,
 ) -> Manifest:
     """Train and write an artifact, its conversion proved as for any imported archive.
@@ -67,7 +69,7 @@ def train_ppo(
     make_batch: builds the environments from a seed. ranges: what they showed of each element, asked when training
     is over. training: what the manifest says beside the settings; together they must be enough to reproduce the run.
     work: folder of the checkpoint that a killed run goes on from, and of the learning curve. prepare: sets the
-    networks' start, before the first step.
+    networks' start, before the first step. most_minutes: after which the updates end, however many steps are left.
     """
     torch.set_num_threads(settings.threads)
     env = FeatureVecEnv(make_batch(settings.seed), Features(names(observation_schema), tuple(features)))
@@ -93,7 +95,7 @@ def train_ppo(
     elif prepare:
         prepare(model, checkpoint)
     if (left := settings.total_steps - model.num_timesteps) > 0:
-        recorder = _Recorder(settings, checkpoint, clock)
+        recorder = _Recorder(settings, checkpoint, clock, most_minutes)
         model.learn(left, callback=recorder, progress_bar=progress, reset_num_timesteps=False)
         checkpoint.save(model, stage=UPDATES, minutes=clock.minutes)
     draw(work / "curve.png", title=f"{name}: PPO", curve=checkpoint.curve)
@@ -125,8 +127,9 @@ class _Recorder(BaseCallback):
     """Writes the learning curve, saves now and then, and schedules the entropy coefficient, which Stable-Baselines3
     takes as a constant."""
 
-    def __init__(self, settings: PpoSettings, checkpoint: Checkpoint, clock: Clock) -> None:
+    def __init__(self, settings: PpoSettings, checkpoint: Checkpoint, clock: Clock, most_minutes: float) -> None:
         super().__init__()
+        self._most_minutes = most_minutes
         self._settings = settings
         self._checkpoint = checkpoint
         self._clock = clock
@@ -163,4 +166,4 @@ class _Recorder(BaseCallback):
         self._updates += 1
 
     def _on_step(self) -> bool:
-        return True
+        return self._clock.minutes < self._most_minutes

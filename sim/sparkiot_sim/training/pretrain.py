@@ -25,14 +25,15 @@ Actions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainSettings:
-    """rounds: of collecting and fitting; the teacher acts in the first. steps: of each environment in a round.
-    ask_every: steps between two questions to the teacher, as neighbouring states teach the same. explore: share of
-    actions that are random. temperature: of the policy around the best action, in units of the reward, so that PPO has
-    something to compare. epochs: over all that was collected; few, as a policy that fits its teacher closely flutters
-    between options that are nearly equal, and stabilisation keeps the highest of them. learning_rate, weight_decay,
-    batch_size: of AdamW."""
+    """rounds: of collecting and fitting. teacher_first: the teacher acts in the first of them. steps: of each
+    environment in a round. ask_every: steps between two questions to the teacher, as neighbouring states teach the
+    same. explore: share of actions that are random. temperature: of the policy around the best action, in units of the
+    reward, so that PPO has something to compare. epochs: over all that was collected; few, as a policy that fits its
+    teacher closely flutters between options that are nearly equal, and stabilisation keeps the highest of them.
+    learning_rate, weight_decay, batch_size: of AdamW."""
 
     rounds: int = 2
+    teacher_first: bool = True
     steps: int = 600
     ask_every: int = 3
     explore: float = 0.1
@@ -81,7 +82,9 @@ def pretrain(
         rng = np.random.default_rng([model.seed or 0, number])
         kept = checkpoint.folder / f"round-{number}.npz"
         if not kept.is_file():
-            _collect(model, batch, features, settings, rng, teacher_acts=number == 0).save(kept)
+            _collect(model, batch, features, settings, rng, teacher_acts=settings.teacher_first and number == 0).save(
+                kept
+            )
         collected.append(Collected.load(kept))
         loss = _fit_actor(model, features, collected, settings)
         report(f"imitation round {number + 1} of {settings.rounds}: expected loss {loss:.3f}, {clock.minutes:.1f} min")
