@@ -1,6 +1,7 @@
 """From measurements to what a policy sees: windows, the edge's forecast, the observation."""
 
 import math
+from array import array
 from collections import deque
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -81,7 +82,9 @@ class Window:
     def __init__(self, *, metrics_s: float, slo_s: float) -> None:
         self.metrics_s = metrics_s
         self.slo_s = slo_s
+        # Without their batches, of which a window may hold hundreds: what is asked of those are sums and latencies.
         self._measurements: deque[Measurement] = deque()
+        self._latencies: deque[array[float]] = deque()
         self._settling = Settling()
         self._throughput = Throughput()
         self._slo: deque[tuple[float, int, int]] = deque()
@@ -101,9 +104,11 @@ class Window:
             return
         measurement = _finite(measurement)
         batches = measurement.batches
-        self._measurements.append(measurement)
+        self._measurements.append(replace(measurement, batches=()))
+        self._latencies.append(array("d", [b.latency_ms for b in batches]))
         while self._measurements[0].time < measurement.time - self.metrics_s:
             self._measurements.popleft()
+            self._latencies.popleft()
         work = Work.of(measurement, self._settling.settled(measurement))
         self._throughput.add(work, window_s=self.metrics_s)
         if measurement.batches:
@@ -140,6 +145,7 @@ class Window:
 
     @property
     def last(self) -> Measurement | None:
+        """The newest, without its batches."""
         return self._measurements[-1] if self._measurements else None
 
     @property
@@ -149,7 +155,7 @@ class Window:
 
     def recent(self, latency_target_ms: float) -> float | None:
         """Share of the metrics window's batches within a target; None without a batch."""
-        met = [b.latency_ms <= latency_target_ms for m in self._measurements for b in m.batches]
+        met = [latency <= latency_target_ms for part in self._latencies for latency in part]
         return sum(met) / len(met) if met else None
 
     @property
@@ -163,7 +169,7 @@ class Window:
     def latency_ms(self, quantile: float) -> float | None:
         """Latency of the window's batches at a quantile (nearest rank); of the newest ones where a batch has been
         running for longer than the window: an overload must not look like a missing value. None before a batch."""
-        latencies = sorted([b.latency_ms for m in self._measurements for b in m.batches])
+        latencies = sorted([latency for part in self._latencies for latency in part])
         latencies = latencies or sorted([b.latency_ms for b in self._newest])
         return latencies[max(math.ceil(quantile * len(latencies)) - 1, 0)] if latencies else None
 
