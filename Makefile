@@ -16,7 +16,7 @@ export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-live demo-pipeline test test-local test-live test-spark4 test-cluster cluster-eval kind-up kind-load \
 	kind-eval kind-test kind-down bench lint docs format generate \
-	verify verify-policy calibrate train wheel clean
+	verify lock audit sbom verify-policy calibrate train wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,16 @@ generate: $(VENV)/.dev ## Write the generated files (CRD, reference pages, dashb
 verify: $(VENV)/.dev ## Fail when a generated file is not current
 	$(BIN)/python -m sparkiot_operator.generate --check
 
+lock: $(VENV)/.supply ## Write what the images install, with hashes, and its licences (after a change of dependencies)
+	operator/images/lock.sh $(BIN)
+
+audit: $(VENV)/.supply ## Ask for known vulnerabilities of what the images install; skipped where the service is out of reach
+	$(BIN)/python tests/audit_images.py operator/images/operator.txt operator/images/spark.txt
+
+sbom: $(VENV)/.supply ## Write the images' bills of materials (CycloneDX) into dist/
+	mkdir -p dist
+	for image in operator spark; do $(BIN)/cyclonedx-py requirements operator/images/$$image.txt -o dist/$$image.cdx.json; done
+
 verify-policy: $(VENV)/.dev ## Fail when a shipped policy is worse than its recorded scores (ARGS=--record writes them)
 	$(BIN)/python -m sparkiot_sim.tournament.gate $(ARGS)
 
@@ -160,6 +170,10 @@ $(VENV)/.dev: $(VENV)/.spark
 	@echo "bringing Prometheus into .cache/prometheus, to test metrics, rules and dashboard with"
 	$(BIN)/python tests/fetch_prometheus.py .cache/prometheus
 	@if [ -x $(@D)/promtool ]; then touch $@; fi
+
+$(VENV)/.supply: pyproject.toml $(CONSTRAINTS) | $(VENV)/.dev
+	$(PIP) --group supply
+	@touch $@
 
 $(VENV)/.train: $(VENV)/.dev
 	@touch $@

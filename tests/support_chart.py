@@ -20,7 +20,7 @@ EVERYTHING: Json = {
         "runtimeImage": "registry.example/runtime:1",
         "logLevel": "debug",
         "logFormat": "text",
-        "settings": {"statusIntervalSeconds": 2.5, "watchTimeoutSeconds": 120},
+        "settings": {"statusIntervalSeconds": 2.5, "watchTimeoutSeconds": 120, "hostPaths": ["/mnt/nvme"]},
     },
     "policies": {
         "digests": {"mine": "sha256:" + "b" * 64, "far": "sha256:" + "c" * 64},

@@ -59,6 +59,8 @@ class LiveCluster:
     runtime_image: str
     spark_version: str
     pull_policy: str | None = None
+    operator_flags: tuple[str, ...] = ()
+    """Beside those that every test of live jobs gives it."""
     api_log: Path | None = None
     """The API server's audit log, where it can be read."""
 
@@ -79,7 +81,10 @@ class LiveCluster:
             *pull,
             *("--status-interval-seconds", "0.5"),
             *("--endpoint-peer", EVERYBODY),
+            *("--host-path", f"{self.shared}/"),
+            *("--job-service-account", f"{self.namespace}/nobody"),
             *("--audit-dir", str(self.audit)),
+            *self.operator_flags,
             log=self.folder / "operator.log",
             prefix=self.operator_prefix,
         )
@@ -203,6 +208,11 @@ class Embedded(LiveCluster):
         self._account = account_kubeconfig(
             self.kubeconfig, ServiceAccount(self.namespace, ACCOUNT, uid), folder / "account"
         )
+
+    @property
+    def credentials(self) -> tuple[Path, ...]:
+        """The files that hold the tokens of users and service accounts."""
+        return (self.kubeconfig, self._account)
 
     @property
     def operator_kubeconfig(self) -> Path:

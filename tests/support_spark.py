@@ -58,6 +58,7 @@ def driver_request(spec: SparkIoTJobSpec | None = None, **changes: Any) -> Drive
         "runtime_image": "registry.example/sparkiot:0.1.0",
         "runtime_pull_policy": None,
         "token": "not-a-secret",
+        "issued": 1_767_225_600.0,
         "capabilities": Capabilities(pod_resize=False),
     }
     return DriverRequest(**fields | changes)

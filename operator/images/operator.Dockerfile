@@ -4,15 +4,19 @@ ARG PYTHON=3.11.14-slim-bookworm
 
 FROM python:${PYTHON} AS build
 WORKDIR /src
-COPY .constraints.txt LICENSE README.md pyproject.toml ./
+COPY operator/images/build.txt operator/images/operator.txt locks/
+RUN python -m venv /build \
+    && /build/bin/pip install --no-cache-dir --require-hashes --requirement locks/build.txt
+# An environment without pip: what runs in a cluster installs nothing.
+RUN python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: --require-hashes \
+        --requirement locks/operator.txt
+COPY LICENSE README.md pyproject.toml ./
 COPY operator operator
 COPY policies policies
 COPY sim sim
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src
-# An environment without pip: what runs in a cluster installs nothing.
-RUN python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv/bin/python install --no-cache-dir --constraint /src/.constraints.txt \
-        "$(echo /wheels/*.whl)[kafka]"
+RUN /build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /wheels /src \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --no-index --no-deps /wheels/*.whl
 
 FROM python:${PYTHON}
 COPY --from=build /opt/venv /opt/venv

@@ -1,15 +1,19 @@
 # Spark for Kubernetes: Java 17, pyspark, the clients of the shuffle tiers, the driver's runtime and the example jobs. Any
 # other image with Java, Python and pyspark serves as well: the operator's init container brings the runtime. From the
 # repository's root:
-#   docker build -f operator/images/spark.Dockerfile --build-arg SPARK=3.5.9 -t sparkiot-spark:3.5.9 .
+#   docker build -f operator/images/spark.Dockerfile -t sparkiot-spark:3.5.9 .
 ARG PYTHON=3.11.14-slim-bookworm
 
 FROM python:${PYTHON} AS build
-ARG SPARK=3.5.9
-COPY .constraints.txt /src/.constraints.txt
+COPY operator/images/build.txt operator/images/spark.txt /src/
+# pyspark comes as source: its wheel is built with tools whose hashes are known too. Another release of it is stated in
+# spark.in and .constraints.txt, then `make lock`.
+RUN python -m venv /build \
+    && /build/bin/pip install --no-cache-dir --require-hashes --requirement /src/build.txt \
+    && /build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --require-hashes --wheel-dir /wheels \
+        --requirement /src/spark.txt
 RUN python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv/bin/python install --no-cache-dir "pyspark==${SPARK}" \
-    && pip --python /opt/venv/bin/python install --no-cache-dir --constraint /src/.constraints.txt boto3 pandas pyarrow redis \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --no-index --no-deps /wheels/*.whl \
     && rm -rf /opt/venv/lib/python3.11/site-packages/pyspark/examples \
     && ln -s venv/lib/python3.11/site-packages/pyspark /opt/spark
 

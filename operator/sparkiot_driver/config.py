@@ -9,6 +9,7 @@ from typing import Any, Mapping, NamedTuple
 from sparkiot_driver import properties
 from sparkiot_driver.allocation import Allocation, InvalidAllocationError
 from sparkiot_driver.properties import Memory, Properties
+from sparkiot_driver.tokens import Tokens
 
 DEFAULT_PORT = 7080
 
@@ -40,7 +41,7 @@ class Config(NamedTuple):
     job: Job
     base: Properties
     allocation: Allocation
-    token: str
+    tokens: Tokens
     pod_ip: str
     pod_name: str
     work: Path
@@ -72,7 +73,7 @@ def load(environ: Mapping[str, str]) -> Config:
         job=_job(folder / "job.json"),
         base=properties.parse(_text(folder / "spark.properties")),
         allocation=allocation,
-        token=_text(Path(_need(environ, "SPARKIOT_TOKEN_FILE"))).strip(),
+        tokens=_tokens(Path(_need(environ, "SPARKIOT_TOKEN_FILE"))),
         pod_ip=_need(environ, "POD_IP"),
         pod_name=_need(environ, "POD_NAME"),
         work=work,
@@ -81,8 +82,6 @@ def load(environ: Mapping[str, str]) -> Config:
         termination_log=environ.get("SPARKIOT_TERMINATION_LOG"),
         boundary_seconds=_seconds(environ, "SPARKIOT_BOUNDARY_SECONDS", 30.0),
     )
-    if not config.token:
-        raise InvalidConfigurationError(f"the token in {environ['SPARKIOT_TOKEN_FILE']} is empty")
     try:
         config.memory(allocation)
     except properties.UnusableMemoryError as error:
@@ -109,6 +108,13 @@ def _job(file: Path) -> Job:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidConfigurationError(f"{file}: {type(error).__name__} {error}") from error
+
+
+def _tokens(file: Path) -> Tokens:
+    try:
+        return Tokens(file.parent)
+    except (OSError, ValueError) as error:
+        raise InvalidConfigurationError(f"cannot read {file}: {error}") from error
 
 
 def _text(file: Path) -> str:

@@ -70,7 +70,7 @@ class Supervisor(Service):
 
     def run(self) -> Ending:
         """Until the application ends, fails, or is stopped."""
-        endpoint = Endpoint(self._config.pod_ip, self._config.job.port, self._config.token, self)
+        endpoint = Endpoint(self._config.pod_ip, self._config.job.port, self._config.tokens.accept, self)
         os.chdir(self._config.work)
         listener = Listener(Path(SOCKET))
         self._read_api()

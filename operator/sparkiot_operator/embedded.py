@@ -73,5 +73,6 @@ def _operator_arguments(folder: Folder, port: int) -> list[str]:
         *("--health-port", str(port)),
         *("--runtime-image", IMAGE),
         *("--audit-dir", str(folder.audit)),
+        *("--host-path", f"{folder.path}/"),
         *("--status-interval-seconds", "1"),
     ]

@@ -16,6 +16,7 @@ from .docs import devices_settings_page, edge_settings_page, rules_page, setting
 from .docs_codes import conditions_page, decisions_page, events_page, observation_page
 from .docs_commands import commands_page
 from .docs_resource import resource_page
+from .docs_spark import spark_properties_page
 from .metrics.dashboard import dashboard_file
 from .metrics.reference import metrics_page
 
@@ -60,6 +61,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics_page,
     "charts/sparkiot/files/dashboard.json": dashboard_file,
     "docs/reference/resource.md": resource_page,
+    "docs/reference/spark-properties.md": spark_properties_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/conditions.md": conditions_page,
     "docs/reference/events.md": events_page,

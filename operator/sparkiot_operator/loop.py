@@ -269,6 +269,8 @@ class JobLoop:
                 runtime_image_pull_policy=services.settings.runtime_image_pull_policy,
                 pod_resize=services.pod_resize,
                 peers=services.settings.endpoint_peers,
+                confinement=services.settings.confinement,
+                token_lifetime_s=services.settings.driver_token_seconds,
             ),
             real=real,
         )

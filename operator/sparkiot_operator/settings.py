@@ -7,8 +7,11 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .driver_tokens import TOKEN_LIFETIME_S
 from .policy_source import Source
 from .resource.spec import BackendKind
+from .spark.confinement import Confinement
+from .spark.pod_security import Level
 
 
 class LogFormat(enum.StrEnum):
@@ -75,10 +78,31 @@ class Settings(BaseSettings):
     driver_timeout_seconds: float = Field(
         3.0, gt=0, description="Seconds until a call to a driver counts as failed; well below a job's interval."
     )
+    driver_token_seconds: float = Field(
+        TOKEN_LIFETIME_S,
+        ge=1,
+        description="Seconds after which the token of a driver's endpoint is replaced, as the job runs. A stolen one "
+        "serves until then, and for the minute or two until the pod's files follow.",
+    )
     endpoint_peers: list[dict[str, Any]] = Field(
         [],
         description="Who may call the endpoint in a job's driver: NetworkPolicyPeers, in JSON, the operator itself "
         "among them. With any, each live job gets a network policy that closes its pods to all others.",
+    )
+    default_pod_security: Level = Field(
+        Level.RESTRICTED,
+        description="Pod security standard (privileged, baseline or restricted) that the pods of jobs must meet in a "
+        "namespace whose label pod-security.kubernetes.io/enforce names none. Where it names one, that counts.",
+    )
+    host_paths: list[str] = Field(
+        [],
+        description="Folders of nodes that the pods of jobs may mount in namespaces that are not privileged: exactly "
+        "these, and all below one that ends in /. State that only for folders in which no job can make links.",
+    )
+    job_service_accounts: list[str] = Field(
+        [],
+        description="Service accounts that jobs may name, as NAMESPACE/NAME, each part a name or a pattern with *. A "
+        "job that names none gets its own. Who creates a job has the rights of the account that it names.",
     )
     policies_dir: Path | None = Field(
         None,
@@ -156,6 +180,15 @@ class Settings(BaseSettings):
     shutdown_seconds: float = Field(
         10.0, gt=0, description="Seconds for a clean shutdown; well below the 30 s that Kubernetes grants a pod."
     )
+
+    @property
+    def confinement(self) -> Confinement:
+        """What the pods of jobs may ask for."""
+        return Confinement(
+            default_level=self.default_pod_security,
+            host_paths=tuple(self.host_paths),
+            service_accounts=tuple(self.job_service_accounts),
+        )
 
     @field_validator("policy_sources")
     @classmethod

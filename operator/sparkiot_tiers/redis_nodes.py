@@ -12,6 +12,7 @@ from sparkiot_tiers.store import HOT
 Result = TypeVar("Result")
 
 UNREADABLE = "(a URL that cannot be read)"
+SCHEMES = ("redis://", "rediss://")
 
 
 class Owners:
@@ -80,7 +81,8 @@ class Connection:
                     "socket_keepalive": True,
                 }
                 once = redis.retry.Retry(redis.backoff.NoBackoff(), 1)  # for a connection that broke while it lay idle
-                if self.where == UNREADABLE:
+                # Nor a socket of the machine, which is no server of the job's.
+                if self.where == UNREADABLE or not self.where.startswith(SCHEMES):
                     raise self._misconfigured()
                 try:
                     client = redis.Redis.from_url(self._url, retry=once, **options)

@@ -5,6 +5,7 @@ A meta-controller's gives ``weights`` (float32, (N, 3)): the actor's a = tanh(..
 w = (a + 1) / 2 + 0.001, divided by its sum, so that every weight is positive and they sum to 1.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
+from onnx.shape_inference import InferenceError
 
 from .allocation import ACTION_SIZES
 from .features import Features
@@ -63,6 +65,9 @@ ALLOWED_OPERATORS = frozenset(
     ]
 )
 """Feed-forward arithmetic only: nothing that loops, branches, draws random numbers or runs custom code."""
+MAX_NODES = 1000
+MAX_VALUES = 1 << 20
+"""Numbers that all nodes together may compute for one row of inputs; the largest shipped graph computes a thousand."""
 
 
 class GraphError(ValueError):
@@ -195,7 +200,8 @@ def _weights(b: _Builder, x: str) -> None:
 def check(data: bytes, *, kind: Kind, inputs: int) -> None:
     """Refuse a serialised graph that is not a plain feed-forward policy of this kind over ``inputs`` numbers.
 
-    Raises GraphError. What passes holds no external data, no functions, no subgraphs and only finite constants.
+    Raises GraphError. What passes holds no external data, no functions, no subgraphs, only finite constants, and takes
+    little memory and time to run.
     """
     model = onnx.ModelProto()
     try:
@@ -203,12 +209,13 @@ def check(data: bytes, *, kind: Kind, inputs: int) -> None:
         onnx.checker.check_model(model)
         _check_operators(model)
         _check_constants(model.graph)
+        _check_sizes(model)
         _check_ports("inputs", model.graph.input, ((INPUT, TensorProto.FLOAT, inputs),))
         _check_ports("outputs", model.graph.output, OUTPUTS[kind])
     except GraphError:
         raise
     # Forged names, types and shapes surface as ValueError (bad UTF-8 included) and KeyError.
-    except (DecodeError, onnx.checker.ValidationError, ValueError, KeyError) as e:
+    except (DecodeError, onnx.checker.ValidationError, InferenceError, ValueError, KeyError) as e:
         reason = next(iter(str(e).strip().splitlines()), type(e).__name__)
         raise GraphError(f"not a valid ONNX graph: {reason}") from e
 
@@ -232,6 +239,35 @@ def _check_constants(graph: onnx.GraphProto) -> None:
         values = numpy_helper.to_array(tensor)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise GraphError(f"constant {tensor.name} holds NaN or infinity")
+
+
+def _check_sizes(model: onnx.ModelProto) -> None:
+    """Small constants can make a huge value, by broadcasting for one: what a row of inputs leads to has its limit.
+
+    Raises onnx's InferenceError where shapes contradict each other.
+    """
+    if len(model.graph.node) > MAX_NODES:
+        raise GraphError(f"{len(model.graph.node)} nodes; at most {MAX_NODES} are allowed")
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
+    shapes = {info.name: _row(info) for info in (*inferred.value_info, *inferred.output)}
+    total = 0
+    for name in (name for node in model.graph.node for name in node.output if name):
+        size = shapes.get(name)
+        if size is None:
+            raise GraphError(f"the size of {name} is not fixed")
+        total += size
+    if total > MAX_VALUES:
+        raise GraphError(f"{total} numbers are computed for a row of inputs; at most {MAX_VALUES} are allowed")
+
+
+def _row(info: onnx.ValueInfoProto) -> int | None:
+    """Numbers for a row of inputs, of which the first dimension counts the rows; None where another one is open."""
+    tensor = info.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+    fixed = dims[1:] if dims and dims[0] is None else dims
+    return None if None in fixed else math.prod(dim for dim in fixed if dim is not None)
 
 
 def _check_ports(what: str, found: Sequence[onnx.ValueInfoProto], expected: tuple[Port, ...]) -> None:

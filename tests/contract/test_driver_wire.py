@@ -64,7 +64,7 @@ def environment(objects: DriverObjects, folder: Path) -> dict[str, str]:
 def test_the_runtime_reads_the_objects_that_the_operator_builds(tmp_path: Path) -> None:
     found = config.load(environment(build_objects(REQUEST), tmp_path))
     assert (found.job.namespace, found.job.name, found.job.spark_version) == ("iot", "city-traffic", "3.5.9")
-    assert found.token == REQUEST.token
+    assert found.tokens.accept(f"Bearer {REQUEST.token}".encode())
     assert found.allocation == Allocation(3, 4, 2048, "Warm", "LZ4")
     assert found.base == spark_properties(
         SPEC, application_of(SPEC), name=REQUEST.name, namespace=REQUEST.namespace, capabilities=REQUEST.capabilities

@@ -82,6 +82,7 @@ def test_earlier_records_are_evaluated_again_without_measuring(hot: Server, tmp_
     [
         (("--redis", "redis://:hunter2@127.0.0.1:1/0"), "put them into REDIS_USERNAME and REDIS_PASSWORD"),
         (("--redis", "http://127.0.0.1:1/0"), "http://127.0.0.1:1/0 must be redis://HOST:PORT"),
+        (("--redis", "unix://host/run/redis.sock"), "unix://host/run/redis.sock must be redis://HOST:PORT"),
         (("--redis", "redis://127.0.0.1:1/0"), "Redis at redis://127.0.0.1:1/0 does not serve: "),
         (("--nvme", "nowhere"), "nowhere does not exist"),
         (("--s3", "http://127.0.0.1:1"), "must be ENDPOINT/BUCKET"),

@@ -58,7 +58,11 @@ def environment(folder: Path, **changes: Any) -> dict[str, str]:
 def test_the_pods_configuration_is_read(tmp_path: Path) -> None:
     read = config.load(environment(tmp_path))
     assert read.allocation == FIRST
-    assert read.token == "secret"
+    assert [read.tokens.accept(given) for given in (b"Bearer secret", b"Bearer secret\n", b"secret")] == [
+        True,
+        False,
+        False,
+    ]
     assert read.base == {"spark.app.name": "city"}
     assert read.job.api_path == "/apis/sparkiot.dev/v1alpha1/namespaces/iot/sparkiotjobs/test"
     assert sum(read.memory(FIRST)) == 2048

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from support_policies import random_mlp
 
 from sparkiot_policies.allocation import ACTION_SIZES
@@ -99,9 +99,46 @@ def _drop_output(model: onnx.ModelProto) -> None:
     del model.graph.output[1]
 
 
+def _broadcast(model: onnx.ModelProto) -> None:
+    """Two constants of 32 KiB, and their outer product of 256 MiB, which nothing uses."""
+    for name, shape in (("tall", (8192, 1)), ("wide", (1, 8192))):
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(shape, dtype=np.float32), name))
+    model.graph.node.append(helper.make_node("Mul", ["tall", "wide"], ["bomb"]))
+
+
+def _doubling(model: onnx.ModelProto) -> None:
+    """Thirty concatenations of a value with itself: a billion numbers."""
+    name = "observation"
+    for i in range(30):
+        model.graph.node.append(helper.make_node("Concat", [name, name], [f"double{i}"], axis=1))
+        name = f"double{i}"
+
+
+def _endless(model: onnx.ModelProto) -> None:
+    name = "observation"
+    for i in range(1001):
+        model.graph.node.append(helper.make_node("Tanh", [name], [f"again{i}"]))
+        name = f"again{i}"
+
+
+def _open(model: onnx.ModelProto) -> None:
+    """A matrix of inputs by inputs: its size is not that of a row."""
+    model.graph.node.append(helper.make_node("Gemm", ["observation", "observation"], ["square"], transB=1))
+
+
+def _contradiction(model: onnx.ModelProto) -> None:
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((5, 5), dtype=np.float32), "five"))
+    model.graph.node.append(helper.make_node("MatMul", ["observation", "five"], ["mismatch"]))
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
+        (_broadcast, "[0-9]+ numbers are computed"),
+        (_doubling, "[0-9]+ numbers are computed"),
+        (_endless, "nodes; at most 1000"),
+        (_open, "size of square is not fixed"),
+        (_contradiction, "not a valid ONNX graph"),
         (_rename_operator, "not a valid ONNX graph|domains evil"),
         (_loop, "not a valid ONNX graph|operators Loop"),
         (_random, "operators RandomNormal"),

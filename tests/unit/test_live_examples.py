@@ -31,6 +31,7 @@ def built(manifest: dict[str, Any]) -> DriverObjects:
             runtime_image="sparkiot-operator:0.1.0",
             runtime_pull_policy=None,
             token="t",
+            issued=0.0,
             capabilities=Capabilities(),
         )
     )

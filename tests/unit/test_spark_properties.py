@@ -7,15 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support_spark import application_of, live_spec
 
+from sparkiot_driver.allocation import Allocation
+from sparkiot_driver.properties import DECOMMISSION, Memory, Place, start_properties
 from sparkiot_operator.resource.spec import SparkIoTJobSpec
 from sparkiot_operator.spark.memory import driver_heap_mib, executor_heap_mib, parse_spark_size
-from sparkiot_operator.spark.properties import RESIZE_PLUGIN, Capabilities, format_properties, spark_properties
+from sparkiot_operator.spark.properties import (
+    RESIZE_PLUGIN,
+    Capabilities,
+    _defaults,
+    format_properties,
+    spark_properties,
+)
 from sparkiot_operator.spark.shuffle import compression_properties, tier_properties
 from sparkiot_operator.spark.validation import problems
 from sparkiot_policies.allocation import Compression, Tier
 
 NOTHING = Capabilities(pod_resize=False)
 RESIZES = Capabilities(pod_resize=True)
+STARTED = Allocation(generation=1, executors=1, memory_mib=1024, tier="Warm", compression="LZ4")
+PLACE = Place("10.0.0.7", "city-driver", "https://api", "/etc/sparkiot/executor-template.json", "city-1a2b")
 
 
 def properties(spec: SparkIoTJobSpec, capabilities: Capabilities = NOTHING) -> dict[str, str]:
@@ -143,12 +153,64 @@ def test_the_resize_plugin_is_there_once() -> None:
         "spark.kubernetes.executor.label.sparkiot.dev/job",
         "spark.kubernetes.authenticate.driver.serviceAccountName",
         "spark.io.compression.codec",
+        "spark.remote",
+        "spark.yarn.executor.memoryOverhead",
+        "spark.kubernetes.driver.podTemplateFile",
+        "spark.kubernetes.driver.pod.featureSteps",
+        "spark.kubernetes.driver.volumes.hostPath.root.mount.path",
+        "spark.kubernetes.driver.secrets.database",
+        "spark.kubernetes.driver.secretKeyRef.PASSWORD",
+        "spark.kubernetes.driverEnv.JAVA_TOOL_OPTIONS",
+        "spark.kubernetes.executor.pod.featureSteps",
+        "spark.kubernetes.executor.secretKeyRef.SPARKIOT_TIER_HOT_URL",
+        "spark.executorEnv.SPARKIOT_TIER_HOT_URL",
     ],
 )
 def test_what_the_operator_must_own_is_refused(key: str) -> None:
     (problem,) = problems(live_spec(sparkConf={key: "x"}))
     assert problem.field == f"spec.application.sparkConf[{key}]"
     assert "cannot be set here" in problem.message
+
+
+@pytest.mark.parametrize(
+    "key", ["spark.master ", " spark.master", "spark.mas\tter", "spark.executor.cores\n", "sparc.x"]
+)
+def test_a_name_that_only_looks_like_a_property_is_refused(key: str) -> None:
+    (problem,) = problems(live_spec(sparkConf={key: "x"}))
+    assert "has no blanks" in problem.message
+
+
+@pytest.mark.parametrize("pod", ["driver", "executor"])
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("-Dspark.master=local[*]", "-Dspark."),
+        ("-ea -Xmx16g", "-Xmx"),
+        ("-ea '-Xm'x16g", "-Xmx"),
+        ("\\-Xmx16g", "-Xmx"),
+        ("-XX:MaxRAMPercentage=90", "-XX:MaxRAM"),
+        ("-agentlib:jdwp=transport=dt_socket,server=y,address=*:5005", "-agentlib:jdwp"),
+        ("-Dcom.sun.management.jmxremote.port=9010", "-Dcom.sun.management.jmxremote"),
+        ("@/opt/app/options", "@"),
+    ],
+)
+def test_options_that_open_a_door_or_outgrow_the_pod_are_refused(pod: str, options: str, found: str) -> None:
+    (problem,) = problems(live_spec(sparkConf={f"spark.{pod}.extraJavaOptions": options}))
+    assert f"{found}… is refused" in problem.message
+    assert problems(live_spec(sparkConf={f"spark.{pod}.extraJavaOptions": "-Dmail=a@b -javaagent:/opt/jmx.jar"})) == []
+
+
+def test_whatever_operator_and_runtime_set_cannot_be_stated() -> None:
+    """A property that joins theirs joins the list; the overhead is the one that a user may size."""
+    spec = live_spec(imagePullSecrets=["registry"])
+    plain, stated = properties(spec), properties(live_spec(imagePullSecrets=["registry"], sparkConf={"spark.a": "b"}))
+    by_operator = {key for key in plain if key not in _defaults(spec, application_of(spec), "city-traffic")}
+    assert stated.keys() - plain.keys() == {"spark.a"}
+    start = start_properties({}, STARTED, Memory(512, 512), PLACE, tiers={}, compressions={})
+    by_runtime = start.keys() - DECOMMISSION.keys() - {"spark.executor.memoryOverhead"}
+    assert {"spark.master", "spark.kubernetes.namespace"} <= by_operator | by_runtime
+    for key in by_operator | by_runtime:
+        assert problems(live_spec(sparkConf={key: "1"})), key
 
 
 def test_every_other_problem_names_its_field_too() -> None:

@@ -1,15 +1,17 @@
 """Backends: what runs a job. Each is one module; the contract suite runs over all of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sparkiot_operator.driver_client import DriverClient
+from sparkiot_operator.driver_tokens import TOKEN_LIFETIME_S
 from sparkiot_operator.errors import BackendRefusedError
 from sparkiot_operator.events import JobRef
 from sparkiot_operator.resource.spec import BackendKind, SparkIoTJobSpec
 from sparkiot_operator.resource.status import DriverStatus
 from sparkiot_operator.resource.translate import InvalidSpecError, SpecProblem
+from sparkiot_operator.spark.confinement import Confinement
 
 from .base import ENDED, Backend, BackendState, Desired, Inherited, Observed
 from .simulated import ReadConfigMap, SimulatedBackend
@@ -37,7 +39,8 @@ class Surroundings:
     default_backend: for a spec that names none. objects: calls to the Kubernetes API. drivers: calls to drivers.
     runtime_image: the image that brings the driver's runtime; None where the operator was not told.
     pod_resize: whether the cluster resizes pods in place. peers: who may call drivers' endpoints, each a
-    NetworkPolicyPeer; everybody where there are none.
+    NetworkPolicyPeer; everybody where there are none. confinement: what the pods of jobs may ask for.
+    token_lifetime_s: seconds after which the token of a driver's endpoint is replaced.
     """
 
     ref: JobRef
@@ -49,6 +52,8 @@ class Surroundings:
     runtime_image_pull_policy: str | None = None
     pod_resize: bool = False
     peers: Sequence[Mapping[str, Any]] = ()
+    confinement: Confinement = field(default_factory=Confinement)
+    token_lifetime_s: float = TOKEN_LIFETIME_S
 
 
 def kind_of(spec: SparkIoTJobSpec, default: BackendKind) -> BackendKind:
@@ -92,4 +97,6 @@ def make_backend(
         pod_resize=around.pod_resize,
         known=driver,
         peers=around.peers,
+        confinement=around.confinement,
+        token_lifetime_s=around.token_lifetime_s,
     )

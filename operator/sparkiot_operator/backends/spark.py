@@ -5,15 +5,15 @@ Spark itself creates the executor pods, which belong to the driver's. What to do
 """
 
 import asyncio
-import base64
 import logging
-import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sparkiot_operator.allocations import applied_status
 from sparkiot_operator.driver_client import DriverClient
+from sparkiot_operator.driver_tokens import TOKEN_LIFETIME_S, DriverTokens, new_token
 from sparkiot_operator.errors import (
     ApiConflictError,
     ApiNotFoundError,
@@ -28,17 +28,18 @@ from sparkiot_operator.resource.status import AppliedStatus, DriverStatus, Phase
 from sparkiot_operator.resource.translate import InvalidSpecError
 from sparkiot_operator.spark import naming
 from sparkiot_operator.spark.allocation import AllocationRequest
+from sparkiot_operator.spark.confinement import Confinement, refusals
 from sparkiot_operator.spark.diagnosis import DriverState, PodView, diagnose
 from sparkiot_operator.spark.health import Health, health
 from sparkiot_operator.spark.isolation import network_policy
 from sparkiot_operator.spark.lifecycle import Plan, Step, plan
-from sparkiot_operator.spark.manifests import DriverRequest, build_objects, owned_metadata
+from sparkiot_operator.spark.manifests import DriverObjects, DriverRequest, build_objects, owned_metadata
 from sparkiot_operator.spark.measurement import measure
 from sparkiot_operator.spark.properties import Capabilities
 from sparkiot_operator.spark.report import DriverReport, DriverRunState
 from sparkiot_operator.spark.restart_fields import changed_fields, spec_hash
 from sparkiot_operator.spark.shuffle_state import shuffle_state
-from sparkiot_operator.spark.validation import problems
+from sparkiot_operator.spark.validation import problems, required_application
 from sparkiot_operator.tier_access import TierLook
 from sparkiot_operator.times import format_seconds
 from sparkiot_policies.job import Prices
@@ -75,7 +76,9 @@ class SparkBackend:
 
     known: what its status says of the driver; None for a job that never ran. runtime_image: brings the driver's
     runtime. pod_resize: whether the cluster resizes pods in place. peers: who may call the driver's endpoint; with any
-    of them the job gets a network policy. Raises InvalidSpecError for Spark properties that only the operator may set.
+    of them the job gets a network policy. confinement: what its pods may ask for. token_lifetime_s: seconds after
+    which the endpoint's token is replaced. Raises InvalidSpecError for Spark
+    properties that only the operator may set.
     """
 
     def __init__(
@@ -90,6 +93,8 @@ class SparkBackend:
         pod_resize: bool,
         known: DriverStatus | None,
         peers: Sequence[Mapping[str, Any]] = (),
+        confinement: Confinement | None = None,
+        token_lifetime_s: float = TOKEN_LIFETIME_S,
     ) -> None:
         if wrong := problems(spec):
             raise InvalidSpecError(wrong)
@@ -110,9 +115,11 @@ class SparkBackend:
         self._seen: int | None = None
         self._unreachable: str | None = None
         self._out_of_memory: frozenset[str] = frozenset()
-        self._token: str | None = None
+        metadata = owned_metadata(namespace=ref.namespace, job=ref.name, uid=ref.uid)
+        self._tokens = DriverTokens(objects, metadata, lifetime_s=token_lifetime_s)
         self._tiers = TierLook(objects, spec, ref.namespace)
         self._peers = peers
+        self._confinement = confinement or Confinement()
         self._closed = not peers
 
     @property
@@ -139,7 +146,7 @@ class SparkBackend:
         if decided.step in (Step.CREATE, Step.RUN):
             await self._close()
         if decided.step is Step.CREATE:
-            decided = await self._create(desired, decided)
+            decided = await self._create(desired, decided, now)
         elif decided.step is Step.REPLACE:
             await self._call(self._objects.delete(self._pod_path(self._base), uid=view.driver.uid))
         if decided.step is not Step.RUN:
@@ -158,7 +165,7 @@ class SparkBackend:
             state = self.state
             raise BackendFailedError(state.reason, state.message)
         try:
-            report = await self._drivers.observation(view.driver.pod_ip, await self._secret(), self._seen)
+            report = await self._tokens.use(partial(self._ask, view.driver.pod_ip), now=now)
         except DriverError as error:
             self._unreachable = str(error)
             raise BackendFailedError("DriverUnreachable", str(error)) from error
@@ -171,7 +178,7 @@ class SparkBackend:
             raise BackendFailedError(state.reason, state.message)
         return Observed(self._measured(before, report, view, desired, now=now))
 
-    async def apply(self, desired: Desired, *, now: float) -> None:  # noqa: ARG002 - the protocol's
+    async def apply(self, desired: Desired, *, now: float) -> None:
         """Push it, unless the driver knows it. A driver that cannot be reached reads it from the job's status."""
         report, view = self._report, self._view
         if report is None or view is None or view.driver.pod_ip is None:
@@ -179,7 +186,7 @@ class SparkBackend:
         if report.desired is not None and report.desired.generation >= desired.generation:
             return
         try:
-            await self._drivers.allocate(view.driver.pod_ip, await self._secret(), _request(desired))
+            await self._tokens.use(partial(self._tell, view.driver.pod_ip, _request(desired)), now=now)
         except DriverError as error:
             LOGGER.warning("%s: allocation %d was not pushed: %s", self._ref, desired.generation, error)
 
@@ -204,7 +211,8 @@ class SparkBackend:
             await asyncio.sleep(STOP_POLL_S)
         for path in reversed(self._object_paths()):
             await self._call(self._objects.delete(path))
-        self._plan = self._report = self._seen = self._view = self._token = None
+        self._plan = self._report = self._seen = self._view = None
+        self._tokens.forget()
         self._closed = not self._peers
         self._known = DriverStatus(pod=self._base)
 
@@ -229,7 +237,7 @@ class SparkBackend:
             now=now,
         )
 
-    async def _create(self, desired: Desired, decided: Plan) -> Plan:
+    async def _create(self, desired: Desired, decided: Plan, now: float) -> Plan:
         """All objects, the pod last. One that is there is brought up to date; a pod that is there is adopted."""
         objects = build_objects(
             DriverRequest(
@@ -240,11 +248,13 @@ class SparkBackend:
                 allocation=_request(desired),
                 runtime_image=self._runtime_image,
                 runtime_pull_policy=self._runtime_image_pull_policy,
-                token=await self._stored_token() or secrets.token_urlsafe(32),
+                token=new_token(),
+                issued=now,
                 capabilities=self._capabilities,
             )
         )
-        self._token = None
+        await self._confine(objects)
+        self._tokens.forget()
         created: Json = {}
         for collection, manifest in objects.in_order():
             if manifest is objects.pod:
@@ -257,6 +267,16 @@ class SparkBackend:
                 await self._call(self._objects.apply(path, manifest, manager=MANAGER))
         uid = created["metadata"]["uid"]
         return replace(decided, driver=decided.driver.model_copy(update={"pod_uid": uid}))
+
+    async def _confine(self, objects: DriverObjects) -> None:
+        """Raises BackendRefusedError for pods that the namespace, or the operator's settings, do not let a job have."""
+        namespace = self._ref.namespace
+        found = await self._call(self._objects.read(f"/api/v1/namespaces/{namespace}"))
+        level = self._confinement.level(found["metadata"].get("labels") or {})
+        conf = required_application(self._spec).spark_conf
+        if refused := refusals(self._confinement, level, objects, conf=conf):
+            message = f"not allowed at pod security level {level} of namespace {namespace}: {'; '.join(refused)}"
+            raise BackendRefusedError("PodNotAllowed", message)
 
     async def _close(self) -> None:
         """The network policy, once: also of a job that runs already, as its peers may be another operator's."""
@@ -282,24 +302,11 @@ class SparkBackend:
         self._out_of_memory = view.executors.out_of_memory
         return replace(measured, out_of_memory=max(measured.out_of_memory, len(killed)))
 
-    async def _secret(self) -> str:
-        """The token of the driver's endpoint, as its pod has it."""
-        if self._token is None:
-            self._token = await self._stored_token()
-        if self._token is None:
-            raise BackendFailedError("TokenMissing", f"secret {self._base} is gone; delete the driver pod to renew it")
-        return self._token
+    async def _ask(self, ip: str, token: str) -> DriverReport:
+        return await self._drivers.observation(ip, token, self._seen)
 
-    async def _stored_token(self) -> str | None:
-        path = f"/api/v1/namespaces/{self._ref.namespace}/secrets/{self._base}"
-        try:
-            found = await self._objects.read(path)
-        except ApiNotFoundError:
-            return None
-        except ApiRefusedError as error:
-            raise BackendRefusedError("ObjectRefused", str(error)) from error
-        encoded = (found.get("data") or {}).get("token")
-        return base64.b64decode(encoded).decode() if encoded else None
+    async def _tell(self, ip: str, request: AllocationRequest, token: str) -> None:
+        await self._drivers.allocate(ip, token, request)
 
     async def _call(self, call: Awaitable[T]) -> T:
         """A call whose refusal only the job's spec, a quota or a role can mend."""

@@ -18,6 +18,8 @@ SINGULAR = {
     "bursts": "burst",
     "endpoint_peers": "endpoint-peer",
     "policy_sources": "policy-source",
+    "host_paths": "host-path",
+    "job_service_accounts": "job-service-account",
 }
 """Flags that may be repeated are named for one value."""
 

@@ -4,12 +4,15 @@ import base64
 from typing import Any
 
 from sparkiot_operator.resource import GROUP, PLURAL
+from sparkiot_operator.times import timestamp
 
 from . import naming
 
 Json = dict[str, Any]
 
 TOKEN_KEY = "token"  # noqa: S105 - the name of the key, not what it holds
+NEXT_KEY = "next"
+ISSUED_ANNOTATION = "sparkiot.dev/token-issued"
 
 
 def rules(job: str, *, resize: bool) -> list[Json]:
@@ -55,8 +58,12 @@ def role_binding(metadata: Json) -> Json:
     }
 
 
-def secret(metadata: Json, *, token: str) -> Json:
-    data = {TOKEN_KEY: base64.b64encode(token.encode()).decode()}
+def secret(metadata: Json, *, token: str, following: str | None = None, issued: float | None = None) -> Json:
+    """following: the token that is to replace it. issued: when it was made, epoch seconds; None for not known."""
+    tokens = {TOKEN_KEY: token} | ({NEXT_KEY: following} if following else {})
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in tokens.items()}
+    if issued is not None:
+        metadata = metadata | {"annotations": {ISSUED_ANNOTATION: timestamp(issued)}}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
 
 

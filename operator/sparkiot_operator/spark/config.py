@@ -13,6 +13,8 @@ from .properties import Capabilities, format_properties, spark_properties
 from .shuffle import compression_properties, tier_properties
 from .tiers import blocks_prefix, tiers_document
 
+EXECUTOR_TEMPLATE = "executor-template.json"
+
 
 def config_files(
     spec: SparkIoTJobSpec, application: Application, *, name: str, namespace: str, uid: str, capabilities: Capabilities
@@ -37,7 +39,7 @@ def config_files(
         job["shuffle"] = document
     return {
         "spark.properties": format_properties(properties),
-        "executor-template.json": _json(executor_template(application, name=name)),
+        EXECUTOR_TEMPLATE: _json(executor_template(application, name=name)),
         "job.json": _json(job),
     }
 

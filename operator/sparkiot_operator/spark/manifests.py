@@ -25,7 +25,7 @@ class DriverRequest:
     """What a driver is made from.
 
     namespace, name, uid: of the SparkIoTJob. allocation: the one to start with. runtime_image: holds the driver's
-    runtime. token: authorises calls of the driver's endpoint; secret.
+    runtime. token: authorises calls of the driver's endpoint; secret. issued: when it was made, epoch seconds.
     """
 
     namespace: str
@@ -36,6 +36,7 @@ class DriverRequest:
     runtime_image: str
     runtime_pull_policy: str | None
     token: str
+    issued: float
     capabilities: Capabilities
 
     def __repr__(self) -> str:
@@ -106,7 +107,7 @@ def build_objects(request: DriverRequest) -> DriverObjects:
         service_account=None if account else access.service_account(metadata),
         role=None if account else access.role(metadata, job=request.name, resize=resize),
         role_binding=None if account else access.role_binding(metadata),
-        secret=access.secret(metadata, token=request.token),
+        secret=access.secret(metadata, token=request.token, issued=request.issued),
         config_map=access.config_map(metadata, files=files),
         service=access.service(metadata, job=request.name),
         pod=pod,

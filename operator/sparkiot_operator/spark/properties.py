@@ -10,55 +10,11 @@ from sparkiot_operator.resource.spec import Application, SparkIoTJobSpec
 
 from . import naming
 from .memory import driver_heap_mib
+from .owned import EXECUTOR_LABEL
 from .tiers import executor_environment
 
 RESIZE_PLUGIN = "org.apache.spark.scheduler.cluster.k8s.ExecutorResizePlugin"
 RESIZE_SINCE = (4, 2)
-
-_EXECUTOR_LABEL = "spark.kubernetes.executor.label."
-_DECIDED = "the policy decides it"
-_OPERATOR = "the operator sets it"
-
-OWNED: Mapping[str, str] = {
-    "spark.master": _OPERATOR,
-    "spark.submit.deployMode": _OPERATOR,
-    "spark.driver.host": _OPERATOR,
-    "spark.driver.bindAddress": _OPERATOR,
-    "spark.driver.port": _OPERATOR,
-    "spark.driver.blockManager.port": _OPERATOR,
-    "spark.driver.memory": "use spec.application.driver.memory; spark.driver.memoryOverhead sets what is not heap",
-    "spark.driver.cores": "use spec.application.driver.cores",
-    "spark.executor.cores": "use spec.application.executor.cores",
-    "spark.executor.instances": f"{_DECIDED} within spec.scaling.executors",
-    "spark.executor.memory": f"{_DECIDED} within spec.scaling.memory",
-    "spark.executor.memoryOverheadFactor": "state spark.executor.memoryOverhead instead",
-    "spark.kubernetes.memoryOverheadFactor": "state spark.executor.memoryOverhead instead",
-    "spark.io.compression.codec": f"{_DECIDED}; pin it with spec.shuffle.compression",
-    "spark.shuffle.compress": f"{_DECIDED}; pin it with spec.shuffle.compression",
-    "spark.shuffle.spill.compress": f"{_DECIDED}; pin it with spec.shuffle.compression",
-    "spark.kubernetes.local.dirs.tmpfs": f"{_DECIDED}; pin it with spec.shuffle.tier",
-    "spark.kubernetes.namespace": "a job runs in its own namespace",
-    "spark.kubernetes.context": _OPERATOR,
-    "spark.kubernetes.container.image": "use spec.application.image",
-    "spark.kubernetes.driver.container.image": "use spec.application.image",
-    "spark.kubernetes.executor.container.image": "use spec.application.image",
-    "spark.kubernetes.container.image.pullPolicy": "use spec.application.imagePullPolicy",
-    "spark.kubernetes.container.image.pullSecrets": "use spec.application.imagePullSecrets",
-    "spark.kubernetes.driver.pod.name": _OPERATOR,
-    "spark.kubernetes.driver.podTemplateFile": "use spec.application.driver.template",
-    "spark.kubernetes.executor.podNamePrefix": _OPERATOR,
-    "spark.kubernetes.executor.podTemplateFile": "use spec.application.executor.template",
-    "spark.kubernetes.executor.podTemplateContainerName": _OPERATOR,
-    "spark.kubernetes.allocation.pods.allocator": _OPERATOR,
-    **{f"{_EXECUTOR_LABEL}{key}": _OPERATOR for key in naming.LABELS},
-}
-"""Properties that a user cannot state, and what to do instead."""
-
-OWNED_PREFIXES: Mapping[str, str] = {
-    "spark.dynamicAllocation.": "the operator scales the job; two hands on one wheel",
-    "spark.streaming.dynamicAllocation.": "the operator scales the job; two hands on one wheel",
-    "spark.kubernetes.authenticate.": "use spec.application.serviceAccountName",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +41,6 @@ def resizes(application: Application, capabilities: Capabilities) -> bool:
     """Whether Spark's plugin that grows an executor's container in place serves: cluster and release have it."""
     major, minor, _ = application.spark_version.split(".")
     return capabilities.pod_resize and (int(major), int(minor)) >= RESIZE_SINCE
-
-
-def owner_of(key: str) -> str | None:
-    """Why a user cannot state this property, and what to do instead; None when they can."""
-    return OWNED.get(key) or next((why for prefix, why in OWNED_PREFIXES.items() if key.startswith(prefix)), None)
 
 
 def format_properties(properties: Mapping[str, str]) -> str:
@@ -144,7 +95,7 @@ def _owned(application: Application, name: str, namespace: str) -> dict[str, str
     if application.image_pull_secrets:
         owned["spark.kubernetes.container.image.pullSecrets"] = ",".join(application.image_pull_secrets)
     labels = naming.labels(name, naming.EXECUTOR)
-    return owned | {f"{_EXECUTOR_LABEL}{key}": value for key, value in labels.items()}
+    return owned | {f"{EXECUTOR_LABEL}{key}": value for key, value in labels.items()}
 
 
 def pull_policy(application: Application) -> str:

@@ -17,12 +17,17 @@ from .memory import (
     executor_heap_mib,
     parse_spark_size,
 )
+from .owned import refusal
 from .pod import driver_pod
-from .properties import owner_of
 from .template import TemplateError
 
 _SECRET_KEYS = ("authenticate", "password", "secret", "token")
 _TEMPLATE_FIELDS = frozenset({"apiVersion", "kind", "metadata", "spec"})
+_TEMPLATE_METADATA = frozenset({"labels", "annotations"})
+_REFUSED_SPEC = {
+    "nodeName": "it goes past the scheduler, and so past taints and room on the node; use nodeSelector or affinity",
+    "ephemeralContainers": "they belong to pods that run, not to templates",
+}
 
 
 def required_application(spec: SparkIoTJobSpec) -> Application:
@@ -47,10 +52,8 @@ def _properties(application: Application) -> Iterator[SpecProblem]:
     for key, value in application.spark_conf.items():
         field = f"spec.application.sparkConf[{key}]"
         shown = "a value" if any(word in key.lower() for word in _SECRET_KEYS) else repr(value)
-        if (why := owner_of(key)) is not None:
-            yield SpecProblem(field, shown, f"cannot be set here: {why}")
-        elif not key.startswith("spark."):
-            yield SpecProblem(field, shown, "Spark ignores properties that do not start with spark.")
+        if (why := refusal(key, value)) is not None:
+            yield SpecProblem(field, shown, why)
 
 
 def _memory(spec: SparkIoTJobSpec, application: Application) -> Iterator[SpecProblem]:
@@ -82,10 +85,19 @@ def _template(pod: str, template: Mapping[str, object], build: Callable[[], obje
     field = f"spec.application.{pod}.template"
     for key in sorted(template.keys() - _TEMPLATE_FIELDS):
         yield SpecProblem(f"{field}.{key}", "a field", "a pod template has metadata and spec")
+    for key in sorted(_keys(template, "metadata") - _TEMPLATE_METADATA):
+        yield SpecProblem(f"{field}.metadata.{key}", "a field", "the operator sets it; state labels and annotations")
+    for key in sorted(_keys(template, "spec") & _REFUSED_SPEC.keys()):
+        yield SpecProblem(f"{field}.spec.{key}", "a field", _REFUSED_SPEC[key])
     try:
         build()
     except TemplateError as error:
         yield SpecProblem(f"{field}.{error.path}", "another shape", str(error))
+
+
+def _keys(template: Mapping[str, object], name: str) -> set[str]:
+    found = template.get(name)
+    return set(found) if isinstance(found, Mapping) else set()
 
 
 def _driver(application: Application) -> object:

@@ -97,6 +97,16 @@ class PodConfig:
             _write(found[ACCOUNT_VOLUME], self._account_files())
         return found
 
+    def renew(self) -> None:
+        """Brings the files of secrets and ConfigMaps up to date. Raises ConfigError for what is no longer there."""
+        for volume in self._pod["spec"].get("volumes") or ():
+            if not _KINDS.keys().isdisjoint(volume):
+                folder, files = self._folder / "volumes" / volume["name"], self._files(volume)
+                _write(folder, files)
+                for path in folder.rglob("*"):
+                    if path.is_file() and str(path.relative_to(folder)) not in files:
+                        path.unlink()
+
     def _mount(self, volume: Obj, folder: Path) -> Path:
         if path := (volume.get("hostPath") or {}).get("path"):
             if "Create" in (volume["hostPath"].get("type") or ""):
@@ -169,7 +179,11 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         if not path.is_relative_to(folder.resolve()):
             raise ConfigError(f"the path {name!r} leads out of its volume")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        if path.exists() and path.read_bytes() == content:
+            continue
+        beside = path.with_name(f"..{path.name}")
+        beside.write_bytes(content)
+        beside.replace(path)  # at once: who reads it sees the old content or the new
 
 
 def mounts(container: Obj, volumes: Mapping[str, Path]) -> dict[str, Path]:

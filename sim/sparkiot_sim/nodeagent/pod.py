@@ -20,6 +20,7 @@ from sparkiot_sim.nodeagent.status import ContainerState, PodState, pod_status
 log = logging.getLogger(__name__)
 
 _VOLUME_RETRY_SECONDS = 1.0
+_RENEW_SECONDS = 5.0  # a kubelet takes a minute or two
 _PULL_RETRY_SECONDS = 10.0
 
 
@@ -120,9 +121,13 @@ class PodWorker:
                 raise _StoppedError
             if state.terminated is None or state.terminated["exitCode"]:
                 return
-        async with asyncio.TaskGroup() as group:
-            for item, state in zip(spec["containers"], self.state.containers, strict=True):
-                group.create_task(self._container(item, state, runtimes, context).run(policy))
+        renewal = asyncio.create_task(self._renew(config))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for item, state in zip(spec["containers"], self.state.containers, strict=True):
+                    group.create_task(self._container(item, state, runtimes, context).run(policy))
+        finally:
+            renewal.cancel()
 
     def _container(
         self, spec: Obj, state: ContainerState, runtimes: Mapping[str, Runtime], context: PodContext
@@ -161,6 +166,13 @@ class PodWorker:
             except (ConfigError, OSError) as error:
                 self._event("Warning", "FailedMount", f"MountVolume.SetUp failed: {error}", "")
             await self._sleep(_VOLUME_RETRY_SECONDS)
+
+    async def _renew(self, config: PodConfig) -> None:
+        """Secrets and ConfigMaps that change reach their files; what cannot be read keeps them as they are."""
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            with contextlib.suppress(ConfigError, OSError):
+                config.renew()
 
     async def _sleep(self, seconds: float) -> None:
         """Raises _StoppedError when the pod is to end."""

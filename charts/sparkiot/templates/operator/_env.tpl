@@ -62,7 +62,7 @@
 {{- end }}
 {{- range $name, $value := .Values.operator.settings }}
 - name: SPARKIOT_{{ snakecase $name | upper }}
-  value: {{ $value | quote }}
+  value: {{ ternary (toJson $value) (toString $value) (kindIs "slice" $value) | quote }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}

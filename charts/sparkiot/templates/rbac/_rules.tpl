@@ -14,6 +14,9 @@
   resources: [events] # list: for the built-in page
   verbs: [create{{ if .Values.dashboard.enabled }}, list{{ end }}]
 - apiGroups: [""]
+  resources: [namespaces] # its label with the pod security level, before a driver is made
+  verbs: [get]
+- apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, create, delete]
 - apiGroups: [""]
