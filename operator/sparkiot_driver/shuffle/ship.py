@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("sparkiot_driver", "sparkiot_tiers")
+_shipped: set[str] = set()
+"""Applications whose executors have them."""
 
 
 def ship(context: Any) -> None:
-    """Give both packages to all executors of a SparkContext, those that come later included."""
+    """Give both packages to all executors of a SparkContext, those that come later included. Idempotent."""
+    if context.applicationId in _shipped:
+        return
     folder = tempfile.mkdtemp(prefix="sparkiot-")
     archive = Path(folder, f"{Path(folder).name}.zip")  # a name may come once a context
     pack(archive)
     atexit.register(_remove, archive)
     context.addPyFile(str(archive))
+    _shipped.add(context.applicationId)
 
 
 def pack(archive: Path) -> None:

@@ -75,6 +75,7 @@ class LandingBatch(_LandingReader, DataSourceReader):  # type: ignore[misc] # se
 class LandingStream(_LandingReader, DataSourceStreamReader, SupportsTriggerAvailableNow):  # type: ignore[misc] # see above
     def __init__(self, given: options.LandingOptions) -> None:
         super().__init__(given)
+        self._ends = False
         self._target: Positions | None = None
 
     def initialOffset(self) -> Positions:  # noqa: N802 - Spark's names, here and below
@@ -85,10 +86,12 @@ class LandingStream(_LandingReader, DataSourceStreamReader, SupportsTriggerAvail
 
     def latestOffset(self, start: Positions, limit: Any) -> Positions:  # noqa: N802
         bound = None if isinstance(limit, ReadAllAvailable) else self._options.max_bytes
+        if self._ends and self._target is None:
+            self._target = self._landing().head(start)
         return self._landing().end(start, bound, target=self._target)
 
     def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802
-        self._target = self._landing().head({})
+        self._ends = True
 
     def partitions(self, start: Positions, end: Positions) -> list[Any]:
         return self._split(start, end)
@@ -162,8 +165,8 @@ class KafkaStream(_KafkaReader, DataSourceStreamReader, SupportsTriggerAvailable
         bound = None if isinstance(limit, ReadAllAvailable) else self._options.max_rows
         return self._topic().end(start, bound, target=self._target)
 
-    def reportLatestOffset(self) -> kafka.Offsets:  # noqa: N802
-        return self._topic().head()
+    def reportLatestOffset(self) -> kafka.Offsets | None:  # noqa: N802
+        return self._topic().seen
 
     def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802
         self._target = self._topic().head()

@@ -57,6 +57,8 @@ class Topic:
         self._options = options
         self._consumer: Any = None
         self._trouble = ""
+        self.seen: Offsets | None = None
+        """What ``head`` said last."""
 
     def begin(self) -> Offsets:
         """The first message that is there, or that is young enough."""
@@ -73,7 +75,8 @@ class Topic:
     def head(self) -> Offsets:
         """The message that comes next, of each partition."""
         with self._asked():
-            return self._offsets({p: self._watermarks(p)[1] for p in self._partitions()})
+            self.seen = self._offsets({p: self._watermarks(p)[1] for p in self._partitions()})
+        return self.seen
 
     def end(self, start: Offsets, max_rows: int | None, *, target: Offsets | None = None) -> Offsets:
         """Where a batch ends that begins at ``start``: at ``start`` when nothing waits. target: read no further."""

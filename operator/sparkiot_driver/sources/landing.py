@@ -92,9 +92,13 @@ class Landing:
             self._sweep_at = ended + max(SWEEP_S, SWEEP_SHARE * (ended - begun))
 
     def _list(self, since: str, after: Positions) -> list[Entry]:
-        found = [entry(each.path, each.size) for each in self._place.files(since)]
-        self._newest_ms = max([self._newest_ms, *(each.at for each in found)])
-        return [each for each in found if each.at > after.get(each.log, -1)]
+        found = []
+        for each in self._place.files(since):
+            file = entry(each.path, each.size)
+            self._newest_ms = max(self._newest_ms, file.at)
+            if file.at > after.get(file.log, -1):
+                found.append(file)
+        return found
 
 
 def entry(path: str, size: int) -> Entry:
