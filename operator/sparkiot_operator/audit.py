@@ -1,9 +1,10 @@
 """The audit log: one JSON line for each decision, with all that is needed to explain it or to decide it again.
 
 Files are append-only and rotated by size: ``decisions.jsonl`` is written, ``decisions.jsonl.1`` is the newest rotated
-one, higher numbers are older. A line is complete or the last one of its file: a crash can only cut the end.
+one, higher numbers are older. A line is complete or the last one of its file: a crash can only cut the end, and a full disk cuts nothing.
 """
 
+import errno
 import logging
 import os
 import re
@@ -67,11 +68,20 @@ class AuditLog:
         self._file: FileIO = self._open()
 
     def write(self, record: AuditRecord) -> None:
-        """Append one line and hand it to the operating system. Raises OSError when that fails (disk full)."""
+        """Append one line and hand it to the operating system. Raises OSError when that fails (disk full): then nothing
+        of the line is there, and the next one is tried anew."""
         line = orjson.dumps(encode_record(record), option=orjson.OPT_APPEND_NEWLINE)
-        if self._file.tell() + len(line) > self._max_bytes and self._file.tell() > 0:
+        if self._file.closed:  # the last rotation failed half-way
+            self._file = self._open()
+        end = self._file.seek(0, os.SEEK_END)
+        if end + len(line) > self._max_bytes and end > 0:
             self._rotate()
-        self._file.write(line)
+            end = 0
+        taken = self._file.write(line)
+        if taken != len(line):
+            # A disk that is nearly full takes what it can. Left there, it would spoil the line that follows.
+            self._file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def close(self) -> None:
         self._file.close()
