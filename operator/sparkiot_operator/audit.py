@@ -1,7 +1,8 @@
 """The audit log: one JSON line for each decision, with all that is needed to explain it or to decide it again.
 
 Files are append-only and rotated by size: ``decisions.jsonl`` is written, ``decisions.jsonl.1`` is the newest rotated
-one, higher numbers are older. A line is complete or the last one of its file: a crash can only cut the end, and a full disk cuts nothing.
+one, higher numbers are older. A line is complete or the last one of its file: a crash can only cut the end, and a disk
+that is full cuts nothing.
 """
 
 import errno
