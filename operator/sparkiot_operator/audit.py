@@ -58,8 +58,11 @@ class AuditRecord:
 class AuditLog:
     """Appends records below a folder. Not for several processes at once: each operator has its own folder.
 
-    max_bytes: size at which a file is rotated. files: rotated files that are kept.
+    max_bytes: size at which a file is rotated. files: rotated files that are kept. failing: whether the last decision
+    could not be kept, as whoever writes has noted.
     """
+
+    failing = False
 
     def __init__(self, folder: Path, *, max_bytes: int, files: int) -> None:
         self._path = folder / FILE_NAME

@@ -1,6 +1,8 @@
 """The loop of one job in virtual time: order of effects, failures that stay inside, adoption."""
 
 import asyncio
+import errno
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -494,6 +496,29 @@ async def test_every_decision_is_in_the_audit_log(loop: JobLoop, world: World, t
     records = list(read_audit([tmp_path]))
     assert [r.decision.allocation.executors for r in records] == [4, 4, 4, 6]
     assert {r.ref for r in records} == {REF}
+
+
+async def test_an_audit_log_that_fails_costs_no_decision_and_is_told_once(
+    world: World, services: Services, wish: Wish, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = JobLoop(REF, world.resource, services)
+
+    def full(self: AuditLog, record: AuditRecord) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
+        patch.setattr(AuditLog, "write", full)
+        wish.executors = 6
+        await turns(loop, world, 3)
+    assert world.running == 6
+    assert services.metrics.audit_errors._value.get() == 3
+    with caplog.at_level(logging.INFO):
+        await turns(loop, world, 2)
+    told = [record.getMessage() for record in caplog.records if "audit log" in record.getMessage()]
+    assert told == [
+        "decisions are missing in the audit log, one of iot/city first: [Errno 28] No space left on device",
+        "decisions are in the audit log again",
+    ]
 
 
 async def test_stop_ends_the_job_whether_or_not_it_was_run_here(

@@ -10,7 +10,7 @@ from chaos.schedule import Kind
 class ApiHung(LiveFault):
     """SIGSTOP: connections stay open, and time out one by one."""
 
-    kind = Kind("api-hung", frozenset({"api"}), 5.0, 15.0)
+    kind = Kind("api-hung", frozenset({"api"}), 4.0, 8.0)
     about = "SIGSTOP of the API server"
     given = None if os.environ.get("SPARKIOT_APISERVER_PID") else "SPARKIOT_APISERVER_PID does not name its process"
 

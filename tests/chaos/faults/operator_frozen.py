@@ -12,7 +12,7 @@ from chaos.schedule import Kind
 class OperatorFrozen(Fault):
     """It must not act any more; whether it does is what the tests of two operators ask the API server's log."""
 
-    kind = Kind("operator-frozen", frozenset({"operator"}), LEASE_S + 1, LEASE_S + 5)
+    kind = Kind("operator-frozen", frozenset({"operator"}), LEASE_S + 1, LEASE_S + 4)
     about = "SIGSTOP of the leading operator for longer than its lease"
 
     def inject(self) -> None:

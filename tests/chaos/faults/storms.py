@@ -5,7 +5,7 @@ from typing import ClassVar
 from chaos.faults.base import Fault
 from chaos.schedule import Kind
 
-LASTS = (4.0, 10.0)
+LASTS = (4.0, 8.0)
 
 
 class Storm(Fault):
