@@ -1,8 +1,9 @@
-"""What processes take and how many drivers there are, looked at all the time: what lasts a second counts too."""
+"""What processes take and how many drivers there are, looked at all the time: what does not last counts too."""
 
 import contextlib
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -10,7 +11,7 @@ import psutil
 if TYPE_CHECKING:
     from chaos.world import World
 
-EVERY_S = 0.5
+EVERY_S = 2.0
 MIB = 1 << 20
 
 
@@ -25,7 +26,7 @@ class Peaks:
 
 
 class Sampler:
-    """Looks until it is closed. root: the process whose descendants pods are; None where they run elsewhere."""
+    """Looks until it is closed."""
 
     def __init__(self, world: "World") -> None:
         self.peaks = Peaks()
@@ -43,9 +44,8 @@ class Sampler:
             for replica in self._world.operators.replicas:
                 with contextlib.suppress(psutil.Error):
                     self._operator(psutil.Process(replica.process.pid))
-            if (root := self._world.root_pid) is not None:
-                with contextlib.suppress(psutil.Error):
-                    self.peaks.drivers = max(self.peaks.drivers, drivers_below(root))
+            if self._world.pods_are_processes:
+                self.peaks.drivers = max(self.peaks.drivers, drivers_in(self._world.folder))
 
     def _operator(self, process: psutil.Process) -> None:
         peaks = self.peaks
@@ -54,10 +54,11 @@ class Sampler:
         peaks.threads = max(peaks.threads, process.num_threads())
 
 
-def drivers_below(root: int) -> int:
-    """How many processes are the supervisor of a driver pod."""
+def drivers_in(folder: Path) -> int:
+    """How many processes of this machine are the supervisor of a driver pod of this run, whoever started them: one that
+    outlives the node that died counts too."""
     found = 0
-    for process in psutil.Process(root).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            found += process.cmdline()[1:3] == ["-m", "sparkiot_driver"]
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        found += words[1:3] == ["-m", "sparkiot_driver"] and any(str(folder) in word for word in words[3:])
     return found

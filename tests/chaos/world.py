@@ -80,9 +80,9 @@ class World:
         )
 
     @property
-    def root_pid(self) -> int | None:
-        """The process that pods are descendants of."""
-        return self.cluster.cluster.pid if isinstance(self.cluster, Embedded) else None
+    def pods_are_processes(self) -> bool:
+        """Of this machine, as the embedded cluster's are."""
+        return isinstance(self.cluster, Embedded)
 
     @property
     def job_names(self) -> tuple[str, ...]:
