@@ -9,12 +9,14 @@ CONSTRAINTS := .constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint $(CONSTRAINTS)
 SRC := operator policies sim
 SPARK4 := 4.2.1
+SEED ?= 11
+MINUTES ?= 1
 KIND := sparkiot
 KIND_SHARED := /var/tmp/sparkiot-live
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live demo-pipeline test test-local test-live test-spark4 test-cluster cluster-eval kind-up kind-load \
+.PHONY: help demo demo-live demo-pipeline test test-local test-live test-chaos test-spark4 test-cluster cluster-eval kind-up kind-load \
 	kind-eval kind-test kind-down bench lint docs format generate \
 	verify lock audit sbom verify-policy calibrate train wheel clean
 
@@ -30,13 +32,16 @@ demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: 
 demo-pipeline: $(VENV)/.spark $(VENV)/.amqtt ## Run the whole pipe: devices, MQTT broker, gateway, landing folder, a real Spark job; one burst twice
 	$(BIN)/sparkiot demo-pipeline
 
-test: test-local test-live ## Run all tests
+test: test-local test-live test-chaos ## Run all tests
 
 test-local: $(VENV)/.dev .cache/helm/.done .cache/prometheus/.done ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
 test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 30 tests/cluster $(ARGS)
+
+test-chaos: $(VENV)/.dev ## Break parts of a running system at random (SEED=7; MINUTES=30 for longer; CHAOS="--only redis-killed" narrows)
+	PYTHONPATH=tests $(BIN)/python -m chaos --seed $(SEED) --minutes $(MINUTES) $(CHAOS)
 
 test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live tests and those of tiered shuffle and data sources with Spark 4 instead of 3.5 (needs a full Java 17 or later)
 	PYTHONPATH=$$(echo $(CURDIR)/.cache/spark4/lib/python3*/site-packages) \

@@ -59,7 +59,7 @@ class LiveCluster:
     runtime_image: str
     spark_version: str
     pull_policy: str | None = None
-    operator_flags: tuple[str, ...] = ()
+    extra_flags: tuple[str, ...] = ()
     """Beside those that every test of live jobs gives it."""
     api_log: Path | None = None
     """The API server's audit log, where it can be read."""
@@ -71,24 +71,31 @@ class LiveCluster:
         self.operator: Process | None = None
 
     def start_operator(self) -> Process:
-        pull = ("--runtime-image-pull-policy", self.pull_policy) if self.pull_policy else ()
         self.operator = Process(
             "operator",
-            *("--namespace", self.namespace),
             *("--kubeconfig", str(self.operator_kubeconfig)),
             *("--health-port", str(free_port())),
+            *self.operator_flags,
+            *("--audit-dir", str(self.audit)),
+            log=self.folder / "operator.log",
+            prefix=self.operator_prefix,
+        )
+        return self.operator
+
+    @property
+    def operator_flags(self) -> tuple[str, ...]:
+        """What every operator of this cluster is told."""
+        pull = ("--runtime-image-pull-policy", self.pull_policy) if self.pull_policy else ()
+        return (
+            *("--namespace", self.namespace),
             *("--runtime-image", self.runtime_image),
             *pull,
             *("--status-interval-seconds", "0.5"),
             *("--endpoint-peer", EVERYBODY),
             *("--host-path", f"{self.shared}/"),
             *("--job-service-account", f"{self.namespace}/nobody"),
-            *("--audit-dir", str(self.audit)),
-            *self.operator_flags,
-            log=self.folder / "operator.log",
-            prefix=self.operator_prefix,
+            *self.extra_flags,
         )
-        return self.operator
 
     @property
     def operator_kubeconfig(self) -> Path:
@@ -178,13 +185,17 @@ class LiveCluster:
 
 
 class Embedded(LiveCluster):
-    """The embedded cluster in a process of its own; pods are processes of this machine."""
+    """The embedded cluster in a process of its own; pods are processes of this machine.
+
+    port: a fixed one, for a cluster that shall be started again.
+    """
 
     spark_image = "spark:test"
     runtime_image = "sparkiot:dev"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, port: int = 0) -> None:
         super().__init__(folder, folder / "shared", folder / "kubeconfig", "live")
+        self._port = port
         self.shared.mkdir()
         self.spark_version = subprocess.run(
             [SPARK_PYTHON, "-c", "import pyspark; print(pyspark.__version__)"],
@@ -193,20 +204,24 @@ class Embedded(LiveCluster):
             check=True,
         ).stdout.strip()
         self.api_log = folder / "requests.jsonl"
-        self.cluster = Process(
-            "dev",
-            *("--port", "0"),
-            *("--audit-log", str(self.api_log)),
-            *("--kubeconfig", str(self.kubeconfig)),
-            *("--data", str(folder / "cluster")),
-            *("--image", f"{self.spark_image}={SPARK_PYTHON}"),
-            log=folder / "cluster.log",
-        )
+        self.start_cluster()
         self.wait(self.kubeconfig.exists, what="the embedded cluster starts")
         self.kubectl("apply", "-f", "-", stdin=(namespace(self.namespace), *chart_objects(self.namespace)))
         uid = json.loads(self("get", "serviceaccount", ACCOUNT, "-o", "json"))["metadata"]["uid"]
         self._account = account_kubeconfig(
             self.kubeconfig, ServiceAccount(self.namespace, ACCOUNT, uid), folder / "account"
+        )
+
+    def start_cluster(self) -> None:
+        """Also again, where it was killed: it goes on with what it had kept."""
+        self.cluster = Process(
+            "dev",
+            *("--port", str(self._port)),
+            *("--audit-log", str(self.api_log)),
+            *("--kubeconfig", str(self.kubeconfig)),
+            *("--data", str(self.folder / "cluster")),
+            *("--image", f"{self.spark_image}={SPARK_PYTHON}"),
+            log=self.folder / "cluster.log",
         )
 
     @property

@@ -1,8 +1,10 @@
 """The audit log: one JSON line for each decision, with all that is needed to explain it or to decide it again.
 
-Files are append-only and rotated by size; ``sparkiot_policies.decision_log`` reads them.
+Files are append-only and rotated by size; ``sparkiot_policies.decision_log`` reads them. A crash can only
+cut the end, and a disk that is full cuts nothing.
 """
 
+import errno
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -53,8 +55,11 @@ class AuditRecord:
 class AuditLog:
     """Appends records below a folder. Not for several processes at once: each operator has its own folder.
 
-    max_bytes: size at which a file is rotated. files: rotated files that are kept.
+    max_bytes: size at which a file is rotated. files: rotated files that are kept. failing: whether the last decision
+    could not be kept, as whoever writes has noted.
     """
+
+    failing = False
 
     def __init__(self, folder: Path, *, max_bytes: int, files: int) -> None:
         self._path = folder / FILE_NAME
@@ -64,11 +69,20 @@ class AuditLog:
         self._file: FileIO = self._open()
 
     def write(self, record: AuditRecord) -> None:
-        """Append one line and hand it to the operating system. Raises OSError when that fails (disk full)."""
+        """Append one line and hand it to the operating system. Raises OSError when that fails (disk full): then nothing
+        of the line is there, and the next one is tried anew."""
         line = orjson.dumps(encode_record(record), option=orjson.OPT_APPEND_NEWLINE)
-        if self._file.tell() + len(line) > self._max_bytes and self._file.tell() > 0:
+        if self._file.closed:  # the last rotation failed half-way
+            self._file = self._open()
+        end = self._file.seek(0, os.SEEK_END)
+        if end + len(line) > self._max_bytes and end > 0:
             self._rotate()
-        self._file.write(line)
+            end = 0
+        taken = self._file.write(line)
+        if taken != len(line):
+            # A disk that is nearly full takes what it can. Left there, it would spoil the line that follows.
+            self._file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def close(self) -> None:
         self._file.close()

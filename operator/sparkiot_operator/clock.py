@@ -5,7 +5,12 @@ its loop knows the difference, and everything below it is written in job time.
 """
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+
+JUMP_S = 2.0
+"""Seconds between two looks that no slewing of a clock makes, which is half a millisecond a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +52,25 @@ def next_tick(*, origin: float, interval_s: float, now: float, last: int | None)
     passed = (now - origin) / interval_s
     number = math.ceil(passed + 0.5) if last is None else max(last + 1, math.floor(passed))
     return Tick(number, origin + number * interval_s)
+
+
+class JumpWatch:
+    """Notices that the wall clock was set, by a clock that runs on.
+
+    wall: epoch seconds. running: seconds of a clock that never jumps.
+    """
+
+    def __init__(self, wall: Callable[[], float], running: Callable[[], float]) -> None:
+        self._wall, self._running = wall, running
+        self._offset = wall() - running()
+
+    def jump(self) -> float:
+        """Seconds by which the clock was set since the last look, negative for back; 0 where it only ran on."""
+        before, self._offset = self._offset, self._wall() - self._running()
+        by = self._offset - before
+        return by if abs(by) >= JUMP_S else 0.0
+
+
+def running_clock() -> float:
+    """Seconds that go on while the process is stopped or the machine sleeps, and never jump."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import enum
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -136,8 +135,3 @@ class Election:
         if found.holder and self._clock() < self._seen_at + found.duration_s:
             return None
         return await self._lease.write(found.taken(self._identity, duration_s=timing.duration, now=now))
-
-
-def running_clock() -> float:
-    """Seconds that go on while the process is stopped or the machine sleeps, and never jump."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

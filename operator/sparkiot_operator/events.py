@@ -168,6 +168,10 @@ class EventRecorder:
         self._sent: dict[str, float] = {}
         self._held: dict[str, int] = {}
 
+    def clock_was_set(self) -> None:
+        """Forget when anything was sent: those times mean nothing any more."""
+        self._sent.clear()
+
     async def record(self, event: Event, *, now: float) -> None:
         """now: real time, epoch seconds. A failing API server costs the event, never the cycle."""
         last = self._sent.get(event.reason)

@@ -123,7 +123,7 @@ def check_sink(sink: Path, ids: Iterable[int]) -> SinkCheck:
     Raises LandingError for a sink whose log is damaged or names files that are gone.
     """
     expected = set(ids)
-    rows = Counter(row_id for file in committed_files(sink) for row_id in _ids(file))
+    rows = Counter(row_id for file in committed_files(sink) for row_id in row_ids(file))
     return SinkCheck(
         expected=len(expected),
         found=rows.total(),
@@ -142,7 +142,8 @@ def committed_files(sink: Path) -> list[Path]:
     return sorted(file for folder in folders for file in folder.glob("part-*"))
 
 
-def _ids(file: Path) -> Iterator[int]:
+def row_ids(file: Path) -> Iterator[int]:
+    """The ids of the rows in one file of a sink. Raises LandingError for what is no row."""
     with file.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
-from .election import Election, Timing, running_clock
+from .clock import running_clock
+from .election import Election, Timing
 from .errors import StartupError
 from .fence import Fence
 from .kube import KubeApi

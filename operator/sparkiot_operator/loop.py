@@ -15,7 +15,7 @@ from typing import Any
 from .audit import AuditRecord
 from .backends import ENDED, Surroundings, kind_of
 from .burst_wake import BurstWake
-from .clock import Tick, next_tick
+from .clock import JumpWatch, Tick, next_tick
 from .conditions import (
     Finding,
     degraded,
@@ -51,6 +51,8 @@ from .tier_access import delete_blocks
 from .times import parse_timestamp
 
 LOGGER = logging.getLogger(__name__)
+LONGEST_WAIT = 2.0
+"""Intervals between two cycles, at most."""
 
 
 class JobLoop:
@@ -81,6 +83,7 @@ class JobLoop:
         self._failures = 0
         self._driver: tuple[object, ...] = ()
         self._bursts = BurstWake(self._wake.set, clock=services.clock)
+        self._jumps = JumpWatch(services.clock, services.running) if services.running is not None else None
         self._signals = SignalWatch(
             ref,
             read_secret=lambda name: api.read(f"/api/v1/namespaces/{ref.namespace}/secrets/{name}"),
@@ -136,6 +139,8 @@ class JobLoop:
 
     async def turn(self) -> float | None:
         """One turn; seconds until the next, None to wait for a spec edit. Only cancellation leaves it."""
+        if self._jumps is not None and (by := self._jumps.jump()):
+            await self._start_over(by)
         try:
             wait = await self._turn(self._services.clock())
         except InvalidSpecError as error:
@@ -152,6 +157,15 @@ class JobLoop:
             return await self._report_failure(error)
         self._failures = 0
         return wait
+
+    async def _start_over(self, by: float) -> None:
+        """The clock was set: what was noted by it, windows and cool-downs above all, would hold the job for as long as
+        it was set back. So the job is adopted as its status left it, as by an operator that was just started."""
+        self._log.warning("%s: the clock was set by %+.1f s; the job is taken up anew", self._ref, by)
+        self._session = self._tick = None
+        self._publisher.clock_was_set()
+        self._events.clock_was_set()
+        await self._signals.stop()
 
     async def _turn(self, real: float) -> float | None:
         if self._services.fence is not None:
@@ -231,7 +245,9 @@ class JobLoop:
         if last is not None:
             self._services.metrics.jobs.sample(self._ref).skipped += tick.number - last - 1
         self._tick = tick
-        return max(clock.real_time(tick.due) - real, 0.0)
+        # Never much longer than an interval: a clock that was set back during the cycle makes its tick seem far off.
+        longest = clock.real_time(LONGEST_WAIT * interval) - clock.real_time(0.0)
+        return min(max(clock.real_time(tick.due) - real, 0.0), longest)
 
     def _current_spec(self) -> SparkIoTJobSpec:
         """The spec, parsed again when its generation is another. Raises InvalidSpecError."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import kopf
 
 from .audit import AuditLog
+from .clock import running_clock
 from .dashboard.inside import inside_page
 from .dashboard.samples import Timelines
 from .driver_client import DriverClient, open_driver_http
@@ -93,6 +94,7 @@ async def _act(
                 metrics=metrics,
                 audit=audit,
                 clock=time.time,
+                running=running_clock,
                 drivers=DriverClient(http),
                 pod_resize=await api.resizes_pods(),
                 fence=election.fence,

@@ -40,6 +40,10 @@ class StatusPublisher:
         self.published = parse_status(self._stored)
         self.current = self.published
 
+    def clock_was_set(self) -> None:
+        """Forget when anything was written: those times mean nothing any more."""
+        self._written = self._failed = -math.inf
+
     async def publish(self, status: SparkIoTJobStatus, *, now: float) -> bool:
         """Make ``status`` the current one and write it if it is due; whether it was written.
 

@@ -18,10 +18,18 @@ def remember(services: Services, record: AuditRecord, rule: Policy) -> None:
             services.timelines.record(record, rule)
         except Exception:  # what a page shows must not cost a job its cycle
             LOGGER.exception("%s: a decision is missing on the dashboard", job, extra={"job": job})
-    if services.audit is None:
+    audit = services.audit
+    if audit is None:
         return
     try:
-        services.audit.write(record)
+        audit.write(record)
     except (OSError, ValueError) as error:
         services.metrics.audit_errors.inc()
-        LOGGER.warning("%s: a decision is missing in the audit log: %s", job, error, extra={"job": job})
+        # Once, and not for every decision: it may be the same disk that the log of this process is on.
+        if not audit.failing:
+            LOGGER.warning("decisions are missing in the audit log, one of %s first: %s", job, error)
+        audit.failing = True
+        return
+    if audit.failing:
+        LOGGER.info("decisions are in the audit log again")
+        audit.failing = False

@@ -32,6 +32,7 @@ class JobApi(ObjectsApi, Protocol):
 class Services:
     """clock: the real time in epoch seconds. audit: None when no audit log is kept.
 
+    running: seconds of a clock that never jumps, by which jobs notice that the other was set; None where it cannot be.
     pod_resize: whether the cluster resizes pods in place. fence: raises NotLeadingError where this process must not
     act; None for one that nobody else competes with.
     """
@@ -43,6 +44,7 @@ class Services:
     audit: AuditLog | None
     clock: Callable[[], float]
     drivers: DriverClient
+    running: Callable[[], float] | None = None
     pod_resize: bool = False
     fence: Fence | None = None
     timelines: Timelines | None = None

@@ -29,7 +29,7 @@ LIFETIME_S = 3
 
 
 class Confined(Embedded):
-    operator_flags = ("--driver-token-seconds", str(LIFETIME_S))
+    extra_flags = ("--driver-token-seconds", str(LIFETIME_S))
 
 
 @dataclass

@@ -1,7 +1,12 @@
 """The audit log: what is written is read back, whatever a crash leaves behind."""
 
+import contextlib
+import errno
 import json
 import logging
+import resource
+from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -97,6 +102,51 @@ def test_a_corrupt_line_is_named_with_file_and_number(tmp_path: Path, line: str)
     file.write_text(file.read_text() + line + "\n")
     with pytest.raises(AuditError, match=f"{file}:2: not an audit record"):
         list(read_audit([file]))
+
+
+@contextlib.contextmanager
+def no_room(size: int) -> Iterator[None]:
+    """No file grows beyond so many bytes: writes meet what they meet on a full disk, a short one and then errors."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_no_half_a_line_and_the_log_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    log, file = AuditLog(tmp_path, max_bytes=10**9, files=1), tmp_path / "decisions.jsonl"
+    log.write(record())
+    whole = file.stat().st_size
+    with no_room(whole + 100):
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                log.write(record())
+            assert file.stat().st_size == whole
+    with no_room(whole), pytest.raises(OSError, match="too large"):
+        log.write(record())
+    log.write(record())
+    log.close()
+    assert list(read_audit([tmp_path])) == [record()] * 2
+
+
+def test_a_rotation_that_fails_half_way_does_not_end_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = AuditLog(tmp_path, max_bytes=1, files=9)
+    log.write(record())
+    opened = AuditLog._open
+
+    def fails(self: AuditLog) -> FileIO:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(AuditLog, "_open", fails)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left"):
+            log.write(record())
+    monkeypatch.setattr(AuditLog, "_open", opened)
+    log.write(record())
+    log.close()
+    assert list(read_audit([tmp_path])) == [record()] * 2
 
 
 def test_an_absent_file_is_an_error(tmp_path: Path) -> None:

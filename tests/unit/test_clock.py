@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkiot_operator.clock import JobClock, next_tick
+from sparkiot_operator.clock import JobClock, JumpWatch, next_tick
 
 EPOCH = st.floats(1e9, 2e9)
 ACCELERATION = st.floats(1, 1e5)
@@ -53,3 +53,16 @@ def test_a_cycle_off_the_grid_is_followed_by_half_an_interval_to_one_and_a_half(
     tick = next_tick(origin=1e9, interval_s=interval, now=1e9 + elapsed, last=None)
     wait = tick.due - (1e9 + elapsed)
     assert 0.5 * interval - 1e-3 <= wait <= 1.5 * interval + 1e-3
+
+
+def test_a_jump_is_told_from_running_and_from_slewing() -> None:
+    wall, running = 1_700_000_000.0, 50.0
+    watch = JumpWatch(lambda: wall, lambda: running)
+    assert watch.jump() == 0
+    wall, running = wall + 3600 * 1.0005, running + 3600  # as fast as a clock is slewed
+    assert watch.jump() == 0
+    wall, running = wall + 10 - 7200, running + 10
+    assert watch.jump() == pytest.approx(-7200)
+    assert watch.jump() == 0
+    wall += 60
+    assert watch.jump() == pytest.approx(60)

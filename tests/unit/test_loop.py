@@ -1,6 +1,8 @@
 """The loop of one job in virtual time: order of effects, failures that stay inside, adoption."""
 
 import asyncio
+import errno
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -289,6 +291,43 @@ async def test_cycles_keep_to_their_grid_and_missed_ones_are_counted(
     assert sample.skipped == 2
 
 
+@pytest.mark.parametrize("by", [-7200.0, 7200.0])
+async def test_a_clock_that_is_set_holds_no_job(world: World, services: Services, wish: Wish, by: float) -> None:
+    set_by = 0.0
+    loop = JobLoop(REF, world.resource, replace(services, running=lambda: world.now - set_by))
+    wish.executors = 6
+    await turns(loop, world, 3)
+    assert world.log[-1] == "applied 6"
+    known = len(world.events)
+    world.now += by
+    set_by = by
+    wish.executors = 8
+    await turns(loop, world, 3)
+    assert world.log[-2:] == ["written 8", "applied 8"]
+    assert "ScaledUp" in world.events[known:], "the first one was told less than a minute ago"
+    assert abs(parse_timestamp(world.status["simulation"]["time"]) - world.now) < 2 * INTERVAL_S
+    await turns(loop, world, 3)
+    assert world.log[-1] == "applied 8", "it is taken up anew once"
+
+
+async def test_a_clock_that_is_set_back_within_a_cycle_delays_no_next_one(world: World, services: Services) -> None:
+    back = 0.0
+
+    class SetBack(World):
+        async def observe(self, *, now: float) -> Observed:
+            nonlocal back
+            back = 3600.0
+            return await World.observe(world, now=now)
+
+    loop = JobLoop(REF, world.resource, replace(services, clock=lambda: world.now - back))
+    await turns(loop, world, 2)
+    world.observe = SetBack().observe  # type: ignore[method-assign]
+    wait = await loop.turn()
+    assert back
+    assert wait is not None
+    assert wait <= 2 * INTERVAL_S
+
+
 async def test_a_bug_stays_in_its_job_is_reported_and_backs_off(loop: JobLoop, world: World, wish: Wish) -> None:
     await turns(loop, world, 1)
     wish.error = RuntimeError("index out of range")
@@ -457,6 +496,29 @@ async def test_every_decision_is_in_the_audit_log(loop: JobLoop, world: World, t
     records = list(read_audit([tmp_path]))
     assert [r.decision.allocation.executors for r in records] == [4, 4, 4, 6]
     assert {r.ref for r in records} == {REF}
+
+
+async def test_an_audit_log_that_fails_costs_no_decision_and_is_told_once(
+    world: World, services: Services, wish: Wish, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = JobLoop(REF, world.resource, services)
+
+    def full(self: AuditLog, record: AuditRecord) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
+        patch.setattr(AuditLog, "write", full)
+        wish.executors = 6
+        await turns(loop, world, 3)
+    assert world.running == 6
+    assert services.metrics.audit_errors._value.get() == 3
+    with caplog.at_level(logging.INFO):
+        await turns(loop, world, 2)
+    told = [record.getMessage() for record in caplog.records if "audit log" in record.getMessage()]
+    assert told == [
+        "decisions are missing in the audit log, one of iot/city first: [Errno 28] No space left on device",
+        "decisions are in the audit log again",
+    ]
 
 
 async def test_stop_ends_the_job_whether_or_not_it_was_run_here(

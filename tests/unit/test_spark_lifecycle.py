@@ -71,6 +71,16 @@ def test_a_failed_driver_waits_for_its_back_off_and_is_counted_once() -> None:
     assert (created.step, created.driver.failures) == (Step.CREATE, 1)
 
 
+def test_a_start_that_a_wrong_clock_put_off_is_due() -> None:
+    """The clock was two hours ahead when the driver failed, and is right again."""
+    failed = planned(FAILED, now=NOW + 7200)
+    assert failed.driver.next_start == precise_timestamp(NOW + 7210)
+    assert planned(FAILED, failed.driver, now=NOW + 7201).step is Step.WAIT
+    assert planned(FAILED, failed.driver, now=NOW).step is Step.REPLACE
+    gone = planned(ABSENT, RUNNING, now=NOW + 7200)
+    assert planned(ABSENT, gone.driver, now=NOW).step is Step.CREATE
+
+
 def test_attempts_end() -> None:
     known = RUNNING.model_copy(update={"failures": 2})
     found = planned(FAILED, known)

@@ -14,8 +14,10 @@ from sparkiot_operator.resource.status import DriverStatus, FailureStatus, Phase
 from sparkiot_operator.times import parse_timestamp, precise_timestamp, timestamp
 
 from .diagnosis import DriverState, DriverView
-from .restart_policy import GiveUp, next_start
+from .restart_policy import GiveUp, backoff_s, next_start
 
+CLOCK_SLACK_S = 5.0
+"""By which the clocks of two operators may differ."""
 OF_A_POD = ("pod_uid", "started", "application_id", "failed_batches")
 """What a driver's status says of one pod and not of its successor."""
 
@@ -88,7 +90,7 @@ class _Attempts:
             failed = self._failed(known, "DriverLost", message, known.pod_uid)
             return self._decided(_without_pod(failed), step=Step.CREATE)
         if known.next_start is not None:
-            if self.now < parse_timestamp(known.next_start):
+            if self._waits(known):
                 return _waiting(known)
             known = known.model_copy(update={"restarts": known.restarts + 1, "next_start": None})
         return Plan(Step.CREATE, Phase.PENDING, "DriverStarting", "the driver pod is created", known)
@@ -119,11 +121,19 @@ class _Attempts:
                 message = f"{failure.message} ({verdict.reason})"
                 return Plan(Step.WAIT, Phase.FAILED, failure.reason, message, known)
             known = known.model_copy(update={"next_start": precise_timestamp(verdict.at)})
-        if known.next_start is not None and self.now < parse_timestamp(known.next_start):
+        if self._waits(known):
             return _waiting(known)
         restarted = known.model_copy(update={"restarts": known.restarts + 1, "next_start": None})
         message = f"another driver is started: {failure.message}"
         return Plan(step, Phase.PENDING, "Restarting", message, _without_pod(restarted))
+
+    def _waits(self, known: DriverStatus) -> bool:
+        """Whether its next start is still to come. One that is further off than any wait was noted by a clock that has
+        been set back since, and is due."""
+        if known.next_start is None:
+            return False
+        left = parse_timestamp(known.next_start) - self.now
+        return 0.0 < left <= backoff_s(self.policy, known.failures) + CLOCK_SLACK_S
 
     def _failed(self, known: DriverStatus, reason: str, message: str, pod_uid: str) -> DriverStatus:
         failure = FailureStatus(time=timestamp(self.now), reason=reason, message=message, pod_uid=pod_uid)
