@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from sparkiot_sim.devcluster import DevCluster
-from sparkiot_sim.devcluster.expiry import EVENT_TTL_S
 from sparkiot_sim.devcluster.errors import Obj
+from sparkiot_sim.devcluster.expiry import EVENT_TTL_S
 from sparkiot_sim.devcluster.server import in_thread
 from sparkiot_sim.nodeagent.agent import NodeAgent
 from sparkiot_sim.nodeagent.images import LocalImage
