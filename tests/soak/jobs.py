@@ -5,10 +5,10 @@ from typing import Any
 from sparkiot_operator.bench.jobs import bench_job
 
 NAMESPACE = "sparkiot-soak"
-ACCELERATION = 30.0
-"""Job time passes so many times faster: two hours are two and a half days of load."""
+ACCELERATION = 12.0
+"""Job time passes so many times faster: two hours are a day of load."""
 INTERVAL = "30s"
-"""Job time between two decisions, as in the examples: a second of real time."""
+"""Job time between two decisions, as in the examples: 2.5 s of real time."""
 SCENARIOS = {
     "SmartCity": "SmartCityBudget",
     "Healthcare": "HealthcareCritical",
