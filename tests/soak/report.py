@@ -20,56 +20,73 @@ def write(folder: Path, findings: Findings) -> None:
 
 
 def markdown(found: Findings) -> str:
+    verdict = "\n".join(f"- {fault}" for fault in found.faults) or "Nothing grew beyond its bound, drifted or stormed."
+    return f"""# Soak: {found.hours:.2f} hours, {len(found.samples)} samples
+
+{_load(found)}
+
+## Verdict
+
+{verdict}
+
+## Growth
+
+Slope of a line through the means of 5-minute blocks from minute {found.warm_up_min:.0f} on, with its 95 % interval; flat
+when the whole interval is below the bound, growing when it is above.
+
+{_growth(found)}
+
+## Status and reality
+
+{_drift(found)}
+
+## Events
+
+{_events(found)}
+
+![Memory, files, objects and events over time]({PICTURE})
+"""
+
+
+def _load(found: Findings) -> str:
     last, first = found.last, found.samples[0]
     seconds = (last["minutes"] - first["minutes"]) * 60 or 1.0
     rate = {name: (last[name] - first[name]) / seconds for name in ("decisions", "status_writes", "api_writes")}
     cores = {name: (last[f"{name}_cpu_s"] - first[f"{name}_cpu_s"]) / seconds for name in ("operator", "cluster")}
+    actions = ", ".join(f"{what} {count}" for what, count in sorted(found.actions.items()))
+    return (
+        f"{last['jobs']:.0f} jobs at {ACCELERATION:g} times real time with a decision every {INTERVAL} of it:"
+        f" {rate['decisions']:.1f} decisions/s, {rate['status_writes']:.1f} status patches/s,"
+        f" {rate['api_writes']:.1f} API writes/s. Processors in use: operator {cores['operator']:.2f}, API server"
+        f" {cores['cluster']:.2f}. Cycles left out because one was late: {last['skipped']:.0f}."
+        f" Actions: {actions or 'none'}."
+    )
+
+
+def _growth(found: Findings) -> str:
+    headings = ("what", "first", "after warm-up", "last", "an hour", "95 % interval", "bound", "verdict")
+    return "\n".join(markdown_table(headings, [_row(found, measure) for measure in MEASURES]))
+
+
+def _drift(found: Findings) -> str:
+    compared = sum(sample["compared"] for sample in found.samples)
+    return (
+        f"Statuses compared with the audit log, as the cycle that they name: {compared:.0f}."
+        f" Drift: {len(found.drift) or 'none'}. Failed cycles: {found.last['cycle_errors']:.0f}."
+        f" Failed status writes, mended by the next: {found.last['status_writes_failed']:.0f}."
+    )
+
+
+def _events(found: Findings) -> str:
     reasons = Counter[str]()
     for (_, reason), count in found.events.items():
         reasons[reason] += count
-    busiest = max(found.events.items(), key=lambda item: item[1], default=(("none", "none"), 0))
-    compared = sum(sample["compared"] for sample in found.samples)
-    verdict = "\n".join(f"- {fault}" for fault in found.faults) or "Nothing grew beyond its bound, drifted or stormed."
-    return "\n".join(
-        (
-            f"# Soak: {found.hours:.2f} hours, {len(found.samples)} samples",
-            "",
-            f"Jobs at {ACCELERATION:g} times real time with a decision every {INTERVAL} of it:"
-            f" {rate['decisions']:.1f} decisions/s, {rate['status_writes']:.1f} status patches/s,"
-            f" {rate['api_writes']:.1f} API writes/s; processors in use: operator {cores['operator']:.2f},"
-            f" API server {cores['cluster']:.2f}. Cycles left out because one was late: {last['skipped']:.0f}."
-            f" Actions: {', '.join(f'{what} {count}' for what, count in sorted(found.actions.items())) or 'none'}.",
-            "",
-            "## Verdict",
-            "",
-            verdict,
-            "",
-            "## Growth",
-            "",
-            f"Slope of a line through the means of 5-minute blocks from minute {found.warm_up_min:.0f} on, with its 95 %"
-            " interval; flat when the whole interval is below the bound, growing when it is above.",
-            "",
-            *markdown_table(
-                ("what", "first", "after warm-up", "last", "an hour", "95 % interval", "bound", "verdict"),
-                [_row(found, measure) for measure in MEASURES],
-            ),
-            "",
-            "## Status and reality",
-            "",
-            f"Statuses compared with the audit log, as the cycle that they name: {compared:.0f}. Drift:"
-            f" {len(found.drift) or 'none'}. Failed status writes, mended by the next: {last['status_writes_failed']:.0f}."
-            f" Failed cycles: {last['cycle_errors']:.0f}.",
-            "",
-            "## Events",
-            "",
-            f"{found.events_per_job_hour:.1f} a job and hour, {found.events_per_job_load_hour:.2f} a job and hour of load."
-            f" By reason: {', '.join(f'{reason} {count}' for reason, count in reasons.most_common())}. Most of one reason on"
-            f" one job: {busiest[1] / found.hours:.1f} an hour ({' '.join(busiest[0])}); {STORM_PER_HOUR:g} would be a"
-            " storm.",
-            "",
-            f"![Memory, files, objects and events over time]({PICTURE})",
-            "",
-        )
+    busiest, most = max(found.events.items(), key=lambda item: item[1], default=(("none", "none"), 0))
+    return (
+        f"{found.events_per_job_hour:.1f} a job and hour, {found.events_per_job_load_hour:.2f} a job and hour of load."
+        f" By reason: {', '.join(f'{reason} {count}' for reason, count in reasons.most_common())}."
+        f" Most of one reason on one job: {most / found.hours:.1f} an hour ({' '.join(busiest)});"
+        f" {STORM_PER_HOUR:g} would be a storm."
     )
 
 
