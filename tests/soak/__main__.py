@@ -21,12 +21,22 @@ def main() -> int:
     run.add_argument("--jobs", type=int, default=50)
     run.add_argument("--seed", type=int, default=0)
     run.add_argument("--sample", type=float, default=15.0, help="seconds between two samples")
+    run.add_argument("--action", type=float, default=10.0, help="seconds between two actions on jobs")
     run.add_argument("--to", type=Path, default=Path("runs/soak"), dest="folder")
     about = commands.add_parser("report", help="report on the samples so far; also while the soak runs")
     about.add_argument("folder", type=Path)
     given = parser.parse_args()
     if given.command == "run":
-        _run(Plan(folder=given.folder, minutes=given.minutes, jobs=given.jobs, seed=given.seed, sample_s=given.sample))
+        _run(
+            Plan(
+                folder=given.folder,
+                minutes=given.minutes,
+                jobs=given.jobs,
+                seed=given.seed,
+                sample_s=given.sample,
+                action_s=given.action,
+            )
+        )
     found = findings.read(given.folder)
     report.write(given.folder, found)
     print((given.folder / "report.md").read_text(encoding="utf-8"))

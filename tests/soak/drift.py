@@ -1,7 +1,7 @@
 """Whether what a job's status says is what the operator does and what the simulated backend is. Pure.
 
 A look at the API and one at the operator cannot be of the same moment: what differs at one look is a candidate, and
-only what still differs, at the same job and in the same way, some looks later is drift. What is compared with the
+only what still differs, at the same job and in the same way, a minute later is drift. What is compared with the
 audit log is of one and the same cycle, and must be equal at once.
 """
 

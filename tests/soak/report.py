@@ -31,8 +31,8 @@ def markdown(found: Findings) -> str:
 
 ## Growth
 
-Slope of a line through the means of 5-minute blocks from minute {found.warm_up_min:.0f} on, with its 95 % interval; flat
-when the whole interval is below the bound, growing when it is above.
+Slope of a line through the means of 5-minute blocks from minute {found.warm_up_min:.0f} on, with its 95 % interval;
+flat when the whole interval is below the bound, growing when it is above.
 
 {_growth(found)}
 
@@ -70,8 +70,10 @@ def _growth(found: Findings) -> str:
 
 def _drift(found: Findings) -> str:
     compared = sum(sample["compared"] for sample in found.samples)
+    slowest = max(sample["agreed_s"] for sample in found.samples)
     return (
         f"Statuses compared with the audit log, as the cycle that they name: {compared:.0f}."
+        f" Longest until status, operator and API agreed after a look at which they did not: {slowest:.0f} s."
         f" Drift: {len(found.drift) or 'none'}. Failed cycles: {found.last['cycle_errors']:.0f}."
         f" Failed status writes, mended by the next: {found.last['status_writes_failed']:.0f}."
     )

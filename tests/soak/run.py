@@ -30,8 +30,9 @@ EVENT_TTL = "15m"
 AUDIT_MIB = 16
 AUDIT_FILES = 3
 """Small, so that the audit log is rotated many times."""
-LOOKS, LOOK_S = 4, 2.0
-"""A difference is drift when so many looks, so far apart, find it."""
+DRIFT_S, LOOK_S = 60.0, 2.0
+"""A difference is drift when it still stands after so many seconds of looks so far apart; on a machine that is short of
+processors the operator may need a while to see an edit."""
 READY_S = 60.0
 STOP_S = 30.0
 EVENTS = "/api/v1/events"
@@ -65,7 +66,7 @@ class Watcher:
         self._begun = time.monotonic()
         path = plan.folder
         fields = [f"{name}_{field}" for name in ("operator", "cluster") for field in Watched.FIELDS]
-        looked = ("objects", "objects_events", "disk_mib", "compared", "sample_s", *Counters.FIELDS)
+        looked = ("objects", "objects_events", "disk_mib", "compared", "agreed_s", "sample_s", *Counters.FIELDS)
         self.samples = Table(path / "samples.csv", ("time", "minutes", "jobs", *fields, *looked))
         self.drift = Table(path / "drift.csv", ("minutes", "job", "what"))
         self.events = Table(path / "events.csv", ("minutes", "job", "reason", "type"))
@@ -84,30 +85,30 @@ class Watcher:
         begun = time.monotonic()
         jobs = await self._api.list_jobs(NAMESPACE)
         look = await self._metrics()
-        compared = await self._check(jobs, look)
+        compared, agreed_s = await self._check(jobs, look)
         counts = {path: len((await self._api.read(path))["items"]) for path in self._paths if path != EVENTS}
         events = (await self._api.read(EVENTS))["items"]
         self._note_events(events)
         row = {"time": round(time.time(), 3), "minutes": self.minutes, "jobs": len(jobs), "compared": compared}
+        row["agreed_s"] = round(agreed_s, 3)
         row |= {key: round(value, 3) for each in self._watched for key, value in each.look().items()}
         row |= self._counters.look(look)
         row |= {"objects": sum(counts.values()) + len(events), "objects_events": len(events)}
         row |= {"disk_mib": round(disk_mib(self._folder.cluster, self._folder.audit), 3)}
         self.samples.add({**row, "sample_s": round(time.monotonic() - begun, 3)})
 
-    async def _check(self, jobs: list[dict[str, Any]], look: Look) -> int:
-        """Note what drifted; how many statuses were compared with the audit log."""
+    async def _check(self, jobs: list[dict[str, Any]], look: Look) -> tuple[int, float]:
+        """Note what drifted; how many statuses were compared with the audit log, and seconds until all agreed."""
         compared, found = contradictions(jobs, await asyncio.to_thread(audit_tail, self._folder.audit))
         self._note_drift(found)
         left = differences(jobs, look, now=time.time())
-        for _ in range(LOOKS - 1):
-            if not left:
-                break
+        begun = time.monotonic()
+        while left and time.monotonic() - begun < DRIFT_S:
             await asyncio.sleep(LOOK_S)
             again = await self._api.list_jobs(NAMESPACE)
             left &= differences(again, await self._metrics(), now=time.time())
         self._note_drift(left)
-        return compared
+        return compared, time.monotonic() - begun
 
     def fail(self, what: str) -> None:
         """Note what kept this program from looking: nobody knows how things were then."""
