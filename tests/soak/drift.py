@@ -1,11 +1,12 @@
 """Whether what a job's status says is what the operator does and what the simulated backend is. Pure.
 
-A look at the API and one at the operator cannot be of the same moment: what differs at one look is a candidate, and
-only what still differs, at the same job and in the same way, a minute later is drift. What is compared with the
+A look at the API and one at the operator cannot be of the same moment, and on a machine that is short of processors the
+operator needs a while to see an edit: what differs at one look is a suspicion, and only what still differs, at the same
+job and in the same way, at every look of minutes is drift. What is compared with the
 audit log is of one and the same cycle, and must be equal at once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from sparkiot_operator.bench.figures import Look
@@ -18,8 +19,30 @@ Drift = tuple[str, str]
 STATUS_LAG_S = STUCK_S = 60.0
 """Real seconds that a status may be behind, and without a cycle of a job: the status interval is 10 s, an interval
 2.5 s. On a busy machine a cycle is late, and that is counted elsewhere; one that never comes is what this finds."""
+DRIFT_S = 180.0
+"""Seconds that a difference stands before it is drift."""
 CONDITIONS = frozenset({"Ready", "PolicyLoaded", "ObservationFresh", "ObjectiveMet", "ScalingLimited", "Degraded"})
 """What every running job has."""
+
+
+class Suspicions:
+    """What differed, since when. ``longest_s``: how long the one stood longest that was gone at a later look."""
+
+    def __init__(self) -> None:
+        self._since: dict[Drift, float] = {}
+        self._told: set[Drift] = set()
+        self.longest_s = 0.0
+
+    def take(self, found: Set[Drift], *, now: float) -> set[Drift]:
+        """What became drift with this look; each is told once. now: seconds on a clock that only grows."""
+        for drift in self._since.keys() - found:
+            self.longest_s = max(self.longest_s, now - self._since.pop(drift))
+            self._told.discard(drift)
+        for drift in found:
+            self._since.setdefault(drift, now)
+        drifted = {drift for drift, since in self._since.items() if now - since >= DRIFT_S} - self._told
+        self._told |= drifted
+        return drifted
 
 
 def differences(jobs: Iterable[Mapping[str, Any]], look: Look, *, now: float) -> set[Drift]:

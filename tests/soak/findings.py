@@ -15,6 +15,8 @@ an hour, its 10,000 remembered changes and its events, which live 15 minutes her
 STORM_PER_HOUR = 60.0
 """Events of one reason on one job in an hour that are a storm: the operator's own limit is one in 60 s."""
 LOG_MARKS = (" ERROR ", "Traceback (most recent call last)")
+RETRIED = "failed; will retry"
+"""How kopf tells of a request that the API server did not answer in time, as on a machine that is short of processors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def read(folder: Path) -> Findings:
             f"{name}: {line}"
             for name in ("operator.log", "dev.log")
             for line in (folder / name).read_text(errors="replace").splitlines()
-            if any(mark in line for mark in LOG_MARKS)
+            if any(mark in line for mark in LOG_MARKS) and RETRIED not in line
         ],
     )
 

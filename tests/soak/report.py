@@ -70,10 +70,9 @@ def _growth(found: Findings) -> str:
 
 def _drift(found: Findings) -> str:
     compared = sum(sample["compared"] for sample in found.samples)
-    slowest = max(sample["agreed_s"] for sample in found.samples)
     return (
         f"Statuses compared with the audit log, as the cycle that they name: {compared:.0f}."
-        f" Longest until status, operator and API agreed after a look at which they did not: {slowest:.0f} s."
+        f" Longest that a difference stood, such as after an edit: {found.last['agreed_s']:.0f} s."
         f" Drift: {len(found.drift) or 'none'}. Failed cycles: {found.last['cycle_errors']:.0f}."
         f" Failed status writes, mended by the next: {found.last['status_writes_failed']:.0f}."
     )

@@ -20,7 +20,7 @@ from sparkiot_operator.own_namespace import create_all, own_namespace
 from sparkiot_operator.processes import Child
 
 from .actions import Crowd
-from .drift import Drift, contradictions, differences
+from .drift import Drift, Suspicions, contradictions, differences
 from .jobs import NAMESPACE, soak_job
 from .sampling import Counters, Table, Watched, audit_tail, collections, disk_mib
 
@@ -30,9 +30,6 @@ EVENT_TTL = "15m"
 AUDIT_MIB = 16
 AUDIT_FILES = 3
 """Small, so that the audit log is rotated many times."""
-DRIFT_S, LOOK_S = 60.0, 2.0
-"""A difference is drift when it still stands after so many seconds of looks so far apart; on a machine that is short of
-processors the operator may need a while to see an edit."""
 READY_S = 60.0
 STOP_S = 30.0
 EVENTS = "/api/v1/events"
@@ -62,6 +59,7 @@ class Watcher:
         self._watched: list[Watched] = []
         self._paths: list[str] = []
         self._counters = Counters()
+        self._suspicions = Suspicions()
         self._known: set[str] = set()
         self._begun = time.monotonic()
         path = plan.folder
@@ -85,30 +83,19 @@ class Watcher:
         begun = time.monotonic()
         jobs = await self._api.list_jobs(NAMESPACE)
         look = await self._metrics()
-        compared, agreed_s = await self._check(jobs, look)
+        compared, found = contradictions(jobs, await asyncio.to_thread(audit_tail, self._folder.audit))
+        drifted = self._suspicions.take(differences(jobs, look, now=time.time()), now=time.monotonic())
+        self._note_drift(found | drifted)
         counts = {path: len((await self._api.read(path))["items"]) for path in self._paths if path != EVENTS}
         events = (await self._api.read(EVENTS))["items"]
         self._note_events(events)
         row = {"time": round(time.time(), 3), "minutes": self.minutes, "jobs": len(jobs), "compared": compared}
-        row["agreed_s"] = round(agreed_s, 3)
+        row["agreed_s"] = round(self._suspicions.longest_s, 3)
         row |= {key: round(value, 3) for each in self._watched for key, value in each.look().items()}
         row |= self._counters.look(look)
         row |= {"objects": sum(counts.values()) + len(events), "objects_events": len(events)}
         row |= {"disk_mib": round(disk_mib(self._folder.cluster, self._folder.audit), 3)}
         self.samples.add({**row, "sample_s": round(time.monotonic() - begun, 3)})
-
-    async def _check(self, jobs: list[dict[str, Any]], look: Look) -> tuple[int, float]:
-        """Note what drifted; how many statuses were compared with the audit log, and seconds until all agreed."""
-        compared, found = contradictions(jobs, await asyncio.to_thread(audit_tail, self._folder.audit))
-        self._note_drift(found)
-        left = differences(jobs, look, now=time.time())
-        begun = time.monotonic()
-        while left and time.monotonic() - begun < DRIFT_S:
-            await asyncio.sleep(LOOK_S)
-            again = await self._api.list_jobs(NAMESPACE)
-            left &= differences(again, await self._metrics(), now=time.time())
-        self._note_drift(left)
-        return compared, time.monotonic() - begun
 
     def fail(self, what: str) -> None:
         """Note what kept this program from looking: nobody knows how things were then."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from soak import report
-from soak.drift import CONDITIONS, contradictions, differences
+from soak.drift import CONDITIONS, Suspicions, contradictions, differences
 from soak.findings import MEASURES, read
 from soak.jobs import soak_job
 from soak.sampling import Counters, Watched
@@ -108,6 +108,19 @@ def test_a_job_as_it_should_be_shows_nothing() -> None:
 )
 def test_each_way_of_drifting_is_found(job: dict[str, Any], seen: Look, what: str) -> None:
     assert what in {found for _, found in differences([job], seen, now=NOW)}
+
+
+def test_drift_is_what_stands_for_minutes() -> None:
+    suspicions = Suspicions()
+    edit, lost = ("a", "observedGeneration is not the generation"), ("b", "phase is not Running")
+    assert suspicions.take({edit, lost}, now=100) == set()
+    assert suspicions.take({lost}, now=130) == set()
+    assert suspicions.longest_s == 30
+    assert suspicions.take({edit, lost}, now=279) == set()
+    assert suspicions.take({edit, lost}, now=280) == {lost}
+    assert suspicions.take({edit, lost}, now=295) == set()  # told already
+    assert suspicions.take({edit}, now=459) == {edit}
+    assert suspicions.longest_s == 359
 
 
 def test_series_of_a_job_that_is_gone_are_found() -> None:
