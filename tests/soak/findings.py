@@ -16,7 +16,7 @@ STORM_PER_HOUR = 60.0
 """Events of one reason on one job in an hour that are a storm: the operator's own limit is one in 60 s."""
 LOG_MARKS = (" ERROR ", "Traceback (most recent call last)")
 RETRIED = "failed; will retry"
-"""How kopf tells of a request that the API server did not answer in time, as on a machine that is short of processors."""
+"""How kopf tells of a request that was not answered in time, as on a machine that is short of processors."""
 
 
 @dataclass(frozen=True, slots=True)

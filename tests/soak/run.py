@@ -30,8 +30,10 @@ EVENT_TTL = "15m"
 AUDIT_MIB = 16
 AUDIT_FILES = 3
 """Small, so that the audit log is rotated many times."""
-READY_S = 60.0
+READY_S = 600.0
+"""A machine that is busy with other things takes minutes to start two interpreters."""
 STOP_S = 30.0
+CALL_S = 60.0
 EVENTS = "/api/v1/events"
 
 
@@ -127,8 +129,8 @@ class Watcher:
 async def soak(plan: Plan, folder: Folder, operator: Child, cluster: Child, url: str) -> None:
     """Run the jobs for the plan's time. Raises ApiError or ProcessFailedError."""
     async with (
-        KubeApi(timeout_s=READY_S) as api,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=READY_S)) as http,
+        KubeApi(timeout_s=CALL_S) as api,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_S)) as http,
         own_namespace(api, NAMESPACE, owner=OWNER, say=print) as place,
     ):
         watcher = Watcher(plan, folder, api, http, url)
