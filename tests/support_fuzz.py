@@ -3,8 +3,10 @@
 `HYPOTHESIS_PROFILE=long pytest -k fuzz` looks a hundred times as long as CI does.
 """
 
+import contextlib
 import copy
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -17,6 +19,20 @@ def examples(count: int) -> settings:
     """So many examples in CI. Objects as large as ours are slow to draw, which says nothing of the test."""
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     return settings(max_examples=count * (100 if LONG else 1), suppress_health_check=slow)
+
+
+@contextlib.contextmanager
+def refusing(kind: type[Exception], *, naming: str) -> Iterator[None]:
+    """What may be refused, by an error of this kind whose message begins so."""
+    try:
+        yield
+    except kind as error:
+        _begins(str(error), naming)
+
+
+def _begins(message: str, naming: str) -> None:
+    assert message.startswith(naming), message
+    assert len(message) > len(naming)
 
 
 HOSTILE = (

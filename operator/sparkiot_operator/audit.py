@@ -169,9 +169,12 @@ def decode_line(line: bytes) -> AuditRecord:
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
         raise ValueError(f"schema {found!r}, known is {SCHEMA}")
+    names, generation = [raw[key] for key in ("namespace", "name", "uid")], raw["generation"]
+    if not all(isinstance(name, str) for name in names) or type(generation) is not int:
+        raise TypeError("namespace, name and uid must be text, and generation a whole number")
     return AuditRecord(
-        ref=JobRef(raw["namespace"], raw["name"], raw["uid"]),
-        generation=raw["generation"],
+        ref=JobRef(*names),
+        generation=generation,
         job=decode_job(raw["job"]),
         evaluation=decode_evaluation(raw["evaluation"]),
         decision=decode_decision(raw["decision"]),
