@@ -16,8 +16,8 @@ KIND_SHARED := /var/tmp/sparkiot-live
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live demo-pipeline test test-local test-live test-chaos test-spark4 test-cluster cluster-eval kind-up kind-load \
-	kind-eval kind-test kind-down bench lint docs format generate \
+.PHONY: help demo demo-live demo-pipeline test test-local test-live test-chaos test-spark4 test-cluster cluster-eval \
+	kind-up kind-load kind-eval kind-test kind-down soak bench lint docs format generate \
 	verify lock audit sbom verify-policy calibrate train wheel clean
 
 help: ## List the targets
@@ -85,6 +85,9 @@ kind-test: $(VENV)/.dev ## Run the live tests on the kind cluster; the operator 
 
 kind-down: ## Delete the kind cluster
 	kind delete cluster --name $(KIND)
+
+soak: $(VENV)/.dev ## Run 50 accelerated jobs for two hours and see whether anything grows or drifts (MINUTES=120 JOBS=50)
+	PYTHONPATH=tests $(BIN)/python -m soak run --minutes $(or $(MINUTES),120) --jobs $(or $(JOBS),50)
 
 bench: $(VENV)/.dev ## Run the benchmarks; they print ratios and assert nothing
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; PYTHONPATH=tests $(BIN)/python $$bench; done

@@ -8,7 +8,10 @@ from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
+# In CI the same examples each time: a change is judged by what it changed. Elsewhere they differ, and go on finding.
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "no-deadline"))
 
 # Most of what a short-lived Spark does is compiling itself: with the quick compiler alone the tests take two thirds of
 # the processor time. Everything that a test starts inherits it, pods of the embedded cluster too.

@@ -18,6 +18,10 @@ MAX_FILES = 100_000
 RECENT_BATCHES = 20
 
 
+class UnreadableLogError(Exception):
+    """A file of a source's log does not hold what Spark writes there."""
+
+
 class Landing:
     """Counts what waits for one file source of one query; keeps only names of files that still lie in the folder."""
 
@@ -31,7 +35,10 @@ class Landing:
 
     def completed(self, source: Source) -> None:
         """Take in a completed batch: how many rows its files held. Nothing is learned from files that are gone."""
-        self._read_log()
+        try:
+            self._read_log()
+        except UnreadableLogError:
+            return
         files = [path for path, entry in self._entries.items() if source.first_log < entry <= source.last_log]
         try:
             size = sum(Path(path).stat().st_size for path in files)
@@ -47,7 +54,7 @@ class Landing:
         try:
             present = _listing(self._folder)
             self._read_log()
-        except OSError:
+        except (OSError, UnreadableLogError):
             return None
         if present is None:
             return None
@@ -92,9 +99,15 @@ def _listing(folder: Path) -> dict[str, int] | None:
 
 
 def _log_entries(file: Path) -> Iterator[tuple[str, int]]:
-    """``(path, batch of the log)`` of a log file: a version line, then one JSON object a line."""
-    for line in file.read_text(encoding="utf-8").splitlines()[1:]:
-        entry = json.loads(line)
-        path = local_path(entry["path"])
-        if path is not None:
-            yield str(path), int(entry["batchId"])
+    """``(path, batch of the log)`` of a log file: a version line, then one JSON object a line.
+
+    Raises UnreadableLogError.
+    """
+    try:
+        for line in file.read_text(encoding="utf-8").splitlines()[1:]:
+            entry = json.loads(line)
+            path = local_path(entry["path"])
+            if path is not None:
+                yield str(path), int(entry["batchId"])
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise UnreadableLogError(f"{file}: {error!r}") from error

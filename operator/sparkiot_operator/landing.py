@@ -25,6 +25,8 @@ Rate = Callable[[float], float]
 
 LOG = "_spark_metadata"
 LOG_VERSION = "v1"
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a line of JSON and a field of it may raise, whatever the line holds."""
 DEVICES = 200
 
 
@@ -147,9 +149,12 @@ def row_ids(file: Path) -> Iterator[int]:
     with file.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                yield json.loads(line)["id"]
-            except (ValueError, KeyError) as e:
+                row_id = json.loads(line)["id"]
+            except UNREADABLE as e:
                 raise LandingError(f"{file}:{number}: no row with an id: {line[:80]!r}") from e
+            if type(row_id) is not int:
+                raise LandingError(f"{file}:{number}: the id must be a whole number: {line[:80]!r}")
+            yield row_id
 
 
 def _logged(log: Path) -> set[Path]:
@@ -165,7 +170,7 @@ def _logged(log: Path) -> set[Path]:
         try:
             statuses = [json.loads(line) for line in lines if line]
             files |= {Path(unquote(urlsplit(status["path"]).path)) for status in statuses}
-        except (ValueError, KeyError) as e:
+        except UNREADABLE as e:
             raise LandingError(f"{entries[number]}: damaged: {e!r}") from e
     if gone := sorted(file for file in files if not file.exists()):
         raise LandingError(f"{log} lists {gone[0]}, which is not there: was the sink moved, or its files deleted?")

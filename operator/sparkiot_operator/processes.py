@@ -94,6 +94,13 @@ class Child:
             process.kill()
             process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Of the process, within the context."""
+        if self._process is None:
+            raise ProcessFailedError(f"`{self.name}` was not started")
+        return self._process.pid
+
     def check(self) -> None:
         """Raises ProcessFailedError when the process has ended."""
         code = self._process.poll() if self._process else None

@@ -77,11 +77,14 @@ def decode(line: bytes, *, job: str | None = None) -> Logged | None:
         raise ValueError(f"schema {found!r}, known is {SCHEMA}")
     if job is not None and f"{raw['namespace']}/{raw['name']}" != job:
         return None
+    (namespace, name, uid), generation = [raw[key] for key in ("namespace", "name", "uid")], raw["generation"]
+    if not all(isinstance(text, str) for text in (namespace, name, uid)) or type(generation) is not int:
+        raise TypeError("namespace, name and uid must be text, and generation a whole number")
     return Logged(
-        namespace=raw["namespace"],
-        name=raw["name"],
-        uid=raw["uid"],
-        generation=raw["generation"],
+        namespace=namespace,
+        name=name,
+        uid=uid,
+        generation=generation,
         job=decode_job(raw["job"]),
         evaluation=decode_evaluation(raw["evaluation"]),
         decision=decode_decision(raw["decision"]),

@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from sparkiot_operator.cli.console import console, fail
+from sparkiot_operator.cli.tournament_options import duration
 
 if TYPE_CHECKING:
     from sparkiot_sim.devcluster import DevCluster
@@ -45,6 +46,9 @@ def dev(
         Path | None,
         typer.Option(help="File to which every request on a resource is appended, as Kubernetes' audit log has it."),
     ] = None,
+    event_ttl: Annotated[
+        str, typer.Option(help="How long an Event is kept after its last write, as kube-apiserver's --event-ttl.")
+    ] = "1h",
     node: Annotated[
         bool, typer.Option(help="Run pods as local processes. On by default where that works: on Linux.")
     ] = sys.platform == "linux",
@@ -66,6 +70,9 @@ def dev(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     crds = [build_crd(), *read_crds(crd or [])]
+    event_ttl_s = duration(event_ttl, "--event-ttl")
+    if event_ttl_s <= 0:
+        raise typer.BadParameter("must be above 0", param_hint="--event-ttl")
     if node:
         images = [read_image(text) for text in image or ()]
         size = NodeSize(cpus=node_cpus, memory=read_memory(node_memory) if node_memory else None)
@@ -77,12 +84,18 @@ def dev(
             kubeconfig=kubeconfig.absolute(),
             crds=crds,
             audit_log=audit_log,
+            event_ttl_s=event_ttl_s,
         )
     elif image or node_cpus or node_memory:
         fail("--image, --node-cpus and --node-memory are about the node, and --no-node leaves it out", code=2)
     else:
         starting = DevCluster.start(
-            port=port, data=data, kubeconfig=kubeconfig.absolute(), crds=crds, audit_log=audit_log
+            port=port,
+            data=data,
+            kubeconfig=kubeconfig.absolute(),
+            crds=crds,
+            audit_log=audit_log,
+            event_ttl_s=event_ttl_s,
         )
     try:
         asyncio.run(_serve(starting, data))

@@ -1,14 +1,26 @@
 """What a driver reports: the answer of ``GET /v1/observation``. Times are epoch seconds of the driver's clock.
 
 Unknown fields are ignored and missing ones are None: a driver may run an older or a newer runtime than its operator.
+The runtime shares its pod with the user's program, so that a report may hold anything: numbers that no driver can mean
+are refused here, before anything is calculated with them.
 """
 
 import enum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from sparkiot_policies.allocation import Allocation, Compression, Tier
+
+MAX_SAID = 4096
+"""Characters of a message; the runtime says less."""
+Count = Annotated[int, Field(ge=0, lt=10**18)]
+Whole = Annotated[int, Field(gt=-(10**18), lt=10**18)]
+Number = Annotated[float, Field(ge=-1e15, le=1e15)]
+Epoch = Annotated[float, Field(ge=0, le=4_102_444_800)]
+"""Until the year 2100."""
+Said = Annotated[str, AfterValidator(lambda text: text[:MAX_SAID])]
 
 
 class DriverRunState(enum.StrEnum):
@@ -27,9 +39,9 @@ class _Wire(BaseModel):
 
 
 class WireAllocation(_Wire):
-    generation: int
-    executors: int
-    memory_mib: int = Field(alias="memoryMiB")
+    generation: Count
+    executors: Count
+    memory_mib: Count = Field(alias="memoryMiB")
     tier: Tier
     compression: Compression
 
@@ -43,8 +55,8 @@ class WireAllocation(_Wire):
 class AppliedReport(WireAllocation):
     """time: since when it is in force. cost_seconds: until executors had registered, or the outage of a restart."""
 
-    time: float | None = None
-    cost_seconds: float | None = None
+    time: Epoch | None = None
+    cost_seconds: Number | None = None
 
 
 class QueryReport(_Wire):
@@ -54,29 +66,29 @@ class QueryReport(_Wire):
     run_id: str | None = None
     name: str | None = None
     active: bool = False
-    exception: str | None = None
-    trigger_interval_seconds: float | None = None
-    batch_id: int | None = None
-    input_rows_per_second: float | None = None
-    processed_rows_per_second: float | None = None
-    backlog_rows: float | None = None
-    backlog_time: float | None = None
-    state_rows: int | None = None
-    state_bytes: int | None = None
-    batch_running_seconds: float | None = None
+    exception: Said | None = None
+    trigger_interval_seconds: Number | None = None
+    batch_id: Whole | None = None
+    input_rows_per_second: Number | None = None
+    processed_rows_per_second: Number | None = None
+    backlog_rows: Number | None = None
+    backlog_time: Epoch | None = None
+    state_rows: Count | None = None
+    state_bytes: Count | None = None
+    batch_running_seconds: Number | None = None
 
 
 class BatchReport(_Wire):
     """A completed batch that had rows. seq: grows over restarts of Spark in the pod."""
 
-    seq: int
+    seq: Count
     query: str
-    batch_id: int
-    start: float
-    end: float
-    rows: int
-    duration_seconds: float
-    latency_seconds: float
+    batch_id: Whole
+    start: Epoch
+    end: Epoch
+    rows: Count
+    duration_seconds: Number
+    latency_seconds: Number
 
 
 class TotalsReport(_Wire):
@@ -85,35 +97,35 @@ class TotalsReport(_Wire):
     failed_batches: each ended its query; batches that ran again in a query that was started anew count each time.
     """
 
-    rows: int | None = None
-    batches: int | None = None
-    failed_batches: int | None = None
-    arrived_until: float | None = None
-    shuffle_write_bytes: int | None = None
-    shuffle_read_bytes: int | None = None
-    input_bytes: int | None = None
-    spill_bytes: int | None = None
-    gc_seconds: float | None = None
-    task_seconds: float | None = None
-    failed_tasks: int | None = None
-    executors_lost: int | None = None
-    executors_out_of_memory: int | None = None
+    rows: Count | None = None
+    batches: Count | None = None
+    failed_batches: Count | None = None
+    arrived_until: Epoch | None = None
+    shuffle_write_bytes: Count | None = None
+    shuffle_read_bytes: Count | None = None
+    input_bytes: Count | None = None
+    spill_bytes: Count | None = None
+    gc_seconds: Number | None = None
+    task_seconds: Number | None = None
+    failed_tasks: Count | None = None
+    executors_lost: Count | None = None
+    executors_out_of_memory: Count | None = None
 
 
 class ExecutorReport(_Wire):
     id: str
     host: str | None = None
-    registered_at: float | None = None
-    startup_seconds: float | None = None
-    active_tasks: int | None = None
+    registered_at: Epoch | None = None
+    startup_seconds: Number | None = None
+    active_tasks: Count | None = None
 
 
 class RemovedReport(_Wire):
     """wanted: whether the driver was told to let it go."""
 
     id: str
-    time: float | None = None
-    reason: str | None = None
+    time: Epoch | None = None
+    reason: Said | None = None
     out_of_memory: bool = False
     wanted: bool = False
 
@@ -121,10 +133,10 @@ class RemovedReport(_Wire):
 class ExecutorsReport(_Wire):
     """cores: of one executor."""
 
-    wanted: int | None = None
-    running: int | None = None
-    pending: int | None = None
-    cores: int | None = None
+    wanted: Count | None = None
+    running: Count | None = None
+    pending: Count | None = None
+    cores: Count | None = None
     list_: tuple[ExecutorReport, ...] = Field((), alias="list")
     removed: tuple[RemovedReport, ...] = ()
 
@@ -132,32 +144,32 @@ class ExecutorsReport(_Wire):
 class RuntimeReport(_Wire):
     """What our own code in the driver takes."""
 
-    cpu_seconds: float | None = None
-    rss_bytes: int | None = None
+    cpu_seconds: Number | None = None
+    rss_bytes: Count | None = None
 
 
 class TierFailureReport(_Wire):
     """A tier that did not do what a batch asked of it. reason: the class of the error, such as TierUnavailable."""
 
     tier: str
-    reason: str
-    message: str | None = None
+    reason: Said
+    message: Said | None = None
 
 
 class TierDownReport(TierFailureReport):
     """A tier that is left alone after a failure. since, retry_at: when it failed, when it is tried again."""
 
-    since: float | None = None
-    retry_at: float | None = None
+    since: Epoch | None = None
+    retry_at: Epoch | None = None
 
 
 class TierCheckReport(_Wire):
     """What a check of a tier found from within the driver's pod. reason, message: None when the tier works."""
 
     tier: str
-    reason: str | None = None
-    message: str | None = None
-    time: float | None = None
+    reason: Said | None = None
+    message: Said | None = None
+    time: Epoch | None = None
 
 
 class ShuffleBatchReport(_Wire):
@@ -169,53 +181,53 @@ class ShuffleBatchReport(_Wire):
     of its first exchange to the commit.
     """
 
-    seq: int
-    time: float | None = None
+    seq: Count
+    time: Epoch | None = None
     query: str | None = None
-    batch_id: int | None = None
+    batch_id: Whole | None = None
     wanted_tier: Tier
     tier: Tier
     compression: Compression
-    rows: int | None = None
-    blocks: int | None = None
-    raw_bytes: int | None = None
-    stored_bytes: int | None = None
-    ratio: float | None = None
-    read_bytes: int | None = None
-    reread_bytes: int | None = None
-    write_seconds: float | None = None
-    read_seconds: float | None = None
-    seconds: float | None = None
-    attempts: int | None = None
+    rows: Count | None = None
+    blocks: Count | None = None
+    raw_bytes: Count | None = None
+    stored_bytes: Count | None = None
+    ratio: Number | None = None
+    read_bytes: Count | None = None
+    reread_bytes: Count | None = None
+    write_seconds: Number | None = None
+    read_seconds: Number | None = None
+    seconds: Number | None = None
+    attempts: Count | None = None
     failures: tuple[TierFailureReport, ...] = ()
 
 
 class ShuffleTotalsReport(_Wire):
     """Sums since the supervisor began, as in a batch. retried_batches: repetitions, of blocks that were lost."""
 
-    batches: int | None = None
-    retried_batches: int | None = None
-    rows: int | None = None
-    blocks: int | None = None
-    raw_bytes: int | None = None
-    stored_bytes: int | None = None
-    read_bytes: int | None = None
-    reread_bytes: int | None = None
-    write_seconds: float | None = None
-    read_seconds: float | None = None
+    batches: Count | None = None
+    retried_batches: Count | None = None
+    rows: Count | None = None
+    blocks: Count | None = None
+    raw_bytes: Count | None = None
+    stored_bytes: Count | None = None
+    read_bytes: Count | None = None
+    reread_bytes: Count | None = None
+    write_seconds: Number | None = None
+    read_seconds: Number | None = None
 
 
 class ShuffleTierReport(_Wire):
     """Sums of one tier. failures: batches in which it failed, by reason."""
 
     tier: Tier
-    blocks: int | None = None
-    raw_bytes: int | None = None
-    stored_bytes: int | None = None
-    read_bytes: int | None = None
-    write_seconds: float | None = None
-    read_seconds: float | None = None
-    failures: dict[str, int] = {}
+    blocks: Count | None = None
+    raw_bytes: Count | None = None
+    stored_bytes: Count | None = None
+    read_bytes: Count | None = None
+    write_seconds: Number | None = None
+    read_seconds: Number | None = None
+    failures: dict[str, Count] = {}
 
 
 class ShuffleReport(_Wire):
@@ -225,7 +237,7 @@ class ShuffleReport(_Wire):
     totals: ShuffleTotalsReport = ShuffleTotalsReport()
     tiers: tuple[ShuffleTierReport, ...] = ()
     down: tuple[TierDownReport, ...] = ()
-    temperature: float | None = None
+    temperature: Number | None = None
 
 
 class DriverReport(_Wire):
@@ -236,21 +248,21 @@ class DriverReport(_Wire):
     not use the tiered shuffle. tier_checks: empty until the stated tiers were checked.
     """
 
-    time: float
+    time: Epoch
     incarnation: str
     state: DriverRunState
-    message: str | None = None
+    message: Said | None = None
     spark_version: str | None = None
     application_id: str | None = None
-    started_at: float | None = None
-    figures_at: float | None = None
+    started_at: Epoch | None = None
+    figures_at: Epoch | None = None
     queries: tuple[QueryReport, ...] = ()
     batches: tuple[BatchReport, ...] = ()
     totals: TotalsReport = TotalsReport()
     executors: ExecutorsReport = ExecutorsReport()
-    memory_percent: float | None = None
-    startup_seconds: float | None = None
-    restart_cost_seconds: float | None = None
+    memory_percent: Number | None = None
+    startup_seconds: Number | None = None
+    restart_cost_seconds: Number | None = None
     desired: WireAllocation | None = None
     applied: AppliedReport | None = None
     shuffle: ShuffleReport | None = None

@@ -10,6 +10,8 @@ from sparkiot_policies.allocation import TIERS, Tier
 
 from .report import DriverReport, ShuffleReport
 
+KNOWN_TIERS = frozenset(tier.value for tier in TIERS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShuffleState:
@@ -42,10 +44,13 @@ def _troubles(report: DriverReport | None, seen: Iterable[TierTrouble]) -> Itera
         yield TierTroubleStatus(tier=Tier(trouble.tier), reason=trouble.reason, message=trouble.message)
     if report is None:
         return
+    # A newer runtime may know a tier that this operator does not; no status can speak of it.
     for check in report.tier_checks:
-        if check.reason is not None:
+        if check.reason is not None and check.tier in KNOWN_TIERS:
             yield TierTroubleStatus(tier=Tier(check.tier), reason=check.reason, message=check.message or check.reason)
     for down in report.shuffle.down if report.shuffle is not None else ():
+        if down.tier not in KNOWN_TIERS:
+            continue
         yield TierTroubleStatus(
             tier=Tier(down.tier),
             reason=down.reason,

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-import yaml
 from aiohttp import web
 
-from sparkiot_sim.devcluster import admission, discovery, podlogs, protobuf, streams
+from sparkiot_sim.devcluster import admission, discovery, podlogs, streams
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api, Selection
+from sparkiot_sim.devcluster.bodies import BODY_LIMIT, read_body
 from sparkiot_sim.devcluster.errors import ApiError, Obj, bad_request, method_not_allowed
 from sparkiot_sim.devcluster.escalation import check_grant
 from sparkiot_sim.devcluster.identity import Identity
@@ -29,7 +29,7 @@ from sparkiot_sim.devcluster.watch import DEFAULT_SECONDS, WatchOptions, watch
 
 log = logging.getLogger(__name__)
 
-BODY_LIMIT = 3 * 1024 * 1024  # bytes, the limit of Kubernetes' API server
+MOST_INTEGER = 2**63 - 1
 _PUBLIC = ("/healthz", "/livez", "/readyz")
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d+)?", re.IGNORECASE)
 _USER, _ACCESS = web.RequestKey("user", User), web.RequestKey("access", Access)
@@ -66,6 +66,8 @@ class Http:
             refusal = error
         except web.HTTPRequestEntityTooLarge:
             refusal = ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {BODY_LIMIT}")
+        except web.HTTPClientError as error:  # such as a WebSocket's handshake that is none
+            refusal = ApiError(error.status, error.reason.title().replace(" ", ""), error.text or error.reason)
         except Exception:
             log.exception("%s %s failed", request.method, request.path_qs)
             refusal = ApiError(500, "InternalError", "Internal error occurred: see the log of the embedded cluster")
@@ -257,8 +259,8 @@ def _bearer_token(header: str) -> str:
 
 def _integer(request: web.Request, name: str) -> int:
     text = request.query.get(name) or "0"
-    if not text.isascii() or not text.isdigit():
-        raise bad_request(f"Invalid value: {text!r}: {name} must be a non-negative integer")
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > MOST_INTEGER:
+        raise bad_request(f"Invalid value: {text[:40]!r}: {name} must be a non-negative integer of 64 bits")
     return int(text)
 
 
@@ -270,13 +272,4 @@ def _table_rows(request: web.Request) -> str | None:
 
 
 async def _body(request: web.Request) -> Any:
-    content = await request.read()
-    if request.content_type == protobuf.MEDIA_TYPE:
-        return protobuf.decode(content) if content else None
-    try:
-        if "yaml" in request.content_type:
-            # Through JSON, so that a date becomes the text that Kubernetes would have seen.
-            return orjson.loads(orjson.dumps(yaml.safe_load(content)))
-        return orjson.loads(content) if content else None
-    except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise bad_request(f"the body of the request cannot be read as {request.content_type}: {error}") from error
+    return read_body(await request.read(), request.content_type)

@@ -11,12 +11,16 @@ import jsonpatch
 import jsonpointer
 import orjson
 
+from sparkiot_sim.devcluster.bodies import BODY_LIMIT, check_depth
 from sparkiot_sim.devcluster.errors import ApiError, Obj, bad_request
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+
+MOST_COPIED = BODY_LIMIT
+"""Bytes that the copies of a JSON patch may add: each can double what the one before it made. Kubernetes' limit too."""
 
 # Lists of built-in kinds that merge by key; () merges as a set of values. Others are atomic.
 # Source: patchMergeKey and listMapKey of k8s.io/api, v1.34.
@@ -56,16 +60,27 @@ def item_key(item: Obj, keys: tuple[str, ...]) -> str:
 
 
 def json_patch(target: Obj, operations: Any) -> Obj:
-    """RFC 6902. Raises ApiError 400 for a malformed patch, 422 for one that does not apply."""
+    """RFC 6902; the target is changed and returned.
+
+    Raises ApiError 400 for a malformed patch, 413 for one that copies too much, 422 for one that does not apply.
+    """
     if not isinstance(operations, list):
         raise bad_request("a JSON patch is a list of operations")
+    patched, copied = target, 0
     try:
-        return cast("Obj", jsonpatch.apply_patch(target, operations))
+        for operation in operations:
+            if isinstance(operation, dict) and operation.get("op") == "copy":
+                copied += len(orjson.dumps(jsonpointer.resolve_pointer(patched, operation["from"])))
+                if copied > MOST_COPIED:
+                    raise ApiError(413, "RequestEntityTooLarge", f"a JSON patch may copy {MOST_COPIED} bytes at most")
+            patched = jsonpatch.apply_patch(patched, [operation], in_place=True)
+        check_depth(patched)
     except (jsonpatch.JsonPatchConflict, jsonpatch.JsonPatchTestFailed, jsonpointer.JsonPointerException) as error:
         message = f"the server rejected our request due to an error in our request: {error}"
         raise ApiError(422, "Invalid", message) from error
-    except (jsonpatch.JsonPatchException, TypeError, KeyError) as error:
+    except (jsonpatch.JsonPatchException, TypeError, KeyError, RecursionError) as error:
         raise bad_request(f"error decoding patch: {error}") from error
+    return cast("Obj", patched)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

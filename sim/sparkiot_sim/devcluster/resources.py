@@ -179,4 +179,5 @@ BUILT_IN: tuple[Resource, ...] = (
     ),
 )  # fmt: skip
 
-NAMESPACES, SERVICE_ACCOUNTS, CRDS = "/namespaces", "/serviceaccounts", "apiextensions.k8s.io/customresourcedefinitions"
+NAMESPACES, SERVICE_ACCOUNTS, EVENTS = "/namespaces", "/serviceaccounts", "/events"
+CRDS = "apiextensions.k8s.io/customresourcedefinitions"

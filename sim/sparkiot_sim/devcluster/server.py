@@ -18,6 +18,7 @@ from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.api import Api
 from sparkiot_sim.devcluster.app import Http
 from sparkiot_sim.devcluster.errors import ClusterStartError, Obj
+from sparkiot_sim.devcluster.expiry import EVENT_TTL_S, expire_events
 from sparkiot_sim.devcluster.gc import collect
 from sparkiot_sim.devcluster.identity import Identity, ServiceAccount, write_private
 from sparkiot_sim.devcluster.registry import Registry
@@ -60,10 +61,12 @@ class DevCluster:
         kubeconfig: Path | None = None,
         crds: Iterable[Obj] = (),
         audit_log: Path | None = None,
+        event_ttl_s: float = EVENT_TTL_S,
     ) -> AsyncIterator["DevCluster"]:
         """Serves until the block ends. Port 0 takes a free one; without `data` objects live in memory only.
 
-        audit_log: file to which every request on a resource is appended. Raises ClusterStartError for a port in use,
+        audit_log: file to which every request on a resource is appended. event_ttl_s: seconds after its last write
+        that an Event is kept. Raises ClusterStartError for a port in use,
         ClusterDataError for a data folder that is damaged or in use, ApiError for a CRD that is not valid, OSError for
         an audit log that cannot be written.
         """
@@ -76,7 +79,10 @@ class DevCluster:
             stack.callback(store.close)
             api = Api(store=store, registry=Registry(store), clock=lambda: datetime.now(UTC))
             _furnish(api, crds)
-            collector = asyncio.create_task(collect(api), name="devcluster-gc")
+            housekeeping = (
+                asyncio.create_task(collect(api), name="devcluster-gc"),
+                asyncio.create_task(expire_events(api, ttl_s=event_ttl_s), name="devcluster-expiry"),
+            )
             identity = Identity.load_or_create(data)
             requests = RequestLog(audit_log)
             stack.callback(requests.close)
@@ -95,9 +101,10 @@ class DevCluster:
                 yield DevCluster(url, identity, kubeconfig, data, api, requests)
             finally:
                 await runner.cleanup()
-                collector.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await collector
+                for task in housekeeping:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
 
     @staticmethod
     def in_thread(

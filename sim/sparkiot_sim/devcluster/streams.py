@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from aiohttp import WSMsgType, web
 
+from sparkiot_sim.devcluster.errors import bad_request
+
 log = logging.getLogger(__name__)
 
 PING_SECONDS = 30.0
@@ -32,9 +34,15 @@ async def stream(
 
 
 async def websocket(request: web.Request, first: bytes, more: AsyncGenerator[bytes]) -> web.StreamResponse:
-    """Lines as text frames, one each, until there are no more or the client closes."""
+    """Lines as text frames, one each, until there are no more or the client closes.
+
+    Raises ApiError 400, or aiohttp's HTTPBadRequest, for a handshake that is none.
+    """
     socket = web.WebSocketResponse(heartbeat=PING_SECONDS, compress=False)
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except ValueError as error:  # of a key that is not ASCII, which aiohttp does not expect
+        raise bad_request(f"the WebSocket's handshake cannot be read: {error}") from error
     sender = asyncio.create_task(_send(socket, first, more))
     try:
         # Reading answers pings, and notices that the client has closed.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sparkiot_sim.devcluster import DevCluster
 from sparkiot_sim.devcluster.errors import Obj
+from sparkiot_sim.devcluster.expiry import EVENT_TTL_S
 from sparkiot_sim.devcluster.server import in_thread
 from sparkiot_sim.nodeagent.agent import NodeAgent
 from sparkiot_sim.nodeagent.images import LocalImage
@@ -22,11 +23,15 @@ async def cluster_with_node(
     kubeconfig: Path | None = None,
     crds: Iterable[Obj] = (),
     audit_log: Path | None = None,
+    event_ttl_s: float = EVENT_TTL_S,
 ) -> AsyncIterator[DevCluster]:
     """`DevCluster.start` and `NodeAgent.start` in one; with `data`, the node's files lie in its folder `node`."""
     folder = data / "node" if data else None
+    starting = DevCluster.start(
+        port=port, data=data, kubeconfig=kubeconfig, crds=crds, audit_log=audit_log, event_ttl_s=event_ttl_s
+    )
     async with (
-        DevCluster.start(port=port, data=data, kubeconfig=kubeconfig, crds=crds, audit_log=audit_log) as cluster,
+        starting as cluster,
         NodeAgent.start(cluster, images=images, data=folder, size=size),
     ):
         yield cluster
