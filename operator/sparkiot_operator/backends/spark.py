@@ -23,6 +23,7 @@ from sparkiot_operator.errors import (
     DriverError,
 )
 from sparkiot_operator.events import JobRef
+from sparkiot_operator.quota_look import QuotaLook
 from sparkiot_operator.resource.spec import SparkIoTJobSpec
 from sparkiot_operator.resource.status import AppliedStatus, DriverStatus, Phase
 from sparkiot_operator.resource.translate import InvalidSpecError
@@ -112,6 +113,7 @@ class SparkBackend:
         self._out_of_memory: frozenset[str] = frozenset()
         self._token: str | None = None
         self._tiers = TierLook(objects, spec, ref.namespace)
+        self._quota = QuotaLook(objects, spec, ref.namespace)
         self._peers = peers
         self._closed = not peers
 
@@ -169,6 +171,8 @@ class SparkBackend:
         if report.state is not DriverRunState.RUNNING:
             state = self.state
             raise BackendFailedError(state.reason, state.message)
+        await self._pass_on_notices(report, view, view.driver.pod_ip)
+        await self._quota.refresh(now)
         return Observed(self._measured(before, report, view, desired, now=now))
 
     async def apply(self, desired: Desired, *, now: float) -> None:  # noqa: ARG002 - the protocol's
@@ -258,6 +262,18 @@ class SparkBackend:
         uid = created["metadata"]["uid"]
         return replace(decided, driver=decided.driver.model_copy(update={"pod_uid": uid}))
 
+    async def _pass_on_notices(self, report: DriverReport, view: PodView, pod_ip: str) -> None:
+        """What the API server marks for its end, the driver replaces ahead; said again at each look while it is
+        there."""
+        application = report.application_id
+        ending = [found.executor for found in view.executors.leaving if found.application == application]
+        if application is None or not ending:
+            return
+        try:
+            await self._drivers.notice(pod_ip, await self._secret(), application, ending)
+        except DriverError as error:
+            LOGGER.warning("%s: the driver was not told that executors have to end: %s", self._ref, error)
+
     async def _close(self) -> None:
         """The network policy, once: also of a job that runs already, as its peers may be another operator's."""
         if self._closed:
@@ -277,6 +293,7 @@ class SparkBackend:
             prices=Prices(),
             desired=desired.allocation,
             unschedulable=view.executors.unschedulable,
+            quota_executors=self._quota.room(view.executors.pods, desired.allocation),
         )
         killed = view.executors.out_of_memory - self._out_of_memory
         self._out_of_memory = view.executors.out_of_memory

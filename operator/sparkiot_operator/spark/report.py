@@ -96,6 +96,7 @@ class TotalsReport(_Wire):
     gc_seconds: float | None = None
     task_seconds: float | None = None
     failed_tasks: int | None = None
+    executors_noticed: int | None = None
     executors_lost: int | None = None
     executors_out_of_memory: int | None = None
 
@@ -124,6 +125,7 @@ class ExecutorsReport(_Wire):
     wanted: int | None = None
     running: int | None = None
     pending: int | None = None
+    ending: int | None = None
     cores: int | None = None
     list_: tuple[ExecutorReport, ...] = Field((), alias="list")
     removed: tuple[RemovedReport, ...] = ()
