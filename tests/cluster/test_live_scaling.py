@@ -112,11 +112,11 @@ def test_nothing_is_scaled_in_an_excluded_period(cluster: LiveCluster, job: Live
     always = [{"start": "00:00", "end": "12:00"}, {"start": "12:00", "end": "00:00"}]
     cluster.wait(lambda: job.executors() == 1, what="one executor carries the base load")
     cluster.patch(job.name, {"scaling": {"excludedPeriods": always}})
-    cluster.patch(job.name, {"policy": {"name": "Fixed:executors=3"}})
+    cluster.patch(job.name, {"policy": {"name": "Fixed"}})
     cluster.wait(
         lambda: cluster.condition(job.name, "ScalingLimited")["reason"] == "ExcludedPeriod", what="the period holds"
     )
-    assert cluster.status(job.name)["recommended"]["executors"] == 3
+    assert cluster.status(job.name)["recommended"]["executors"] > 3
     assert cluster.status(job.name)["allocation"]["executors"] == 1
     cluster.patch(job.name, {"scaling": {"excludedPeriods": []}})
     cluster.wait(lambda: job.executors() == 3, what="three executors run after it")

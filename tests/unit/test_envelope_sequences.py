@@ -6,21 +6,27 @@ Everything goes through the controller of a live job. What is checked after each
 import math
 from dataclasses import replace
 from datetime import time
+from pathlib import Path
 
+import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support_envelope import Auditor
-from support_jobs import NOW, allocation, history, job
+from support_jobs import NOW, allocation, history, job, measurement
+from support_policies import random_mlp
 from support_strategies import allocations
 
 from sparkiot_policies.allocation import Allocation, Compression, Tier
+from sparkiot_policies.artifact import load_artifact, write_artifact
 from sparkiot_policies.controller import Controller
-from sparkiot_policies.decision import Decision, PolicyIdentity
+from sparkiot_policies.decision import Decision, FallbackCode, PolicyIdentity
 from sparkiot_policies.errors import ObservationMissingError, PolicyError
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import ExcludedPeriod, Job, Mode
+from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.measurement import Batch, EdgeSignal, Measurement
+from sparkiot_policies.mlp import Activation, Layer, Mlp
 from sparkiot_policies.rules import Rate
 
 SMALL = Allocation(executors=1, memory_mib=1024, tier=Tier.HOT, compression=Compression.NONE)
@@ -231,3 +237,20 @@ class HostileJob(RuleBasedStateMachine):
 
 TestHostileJob = HostileJob.TestCase
 TestHostileJob.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+
+
+def test_a_network_that_answers_nan_is_replaced_in_the_same_cycle(tmp_path: Path) -> None:
+    """Its weights are finite and its answer to zeros is, so nobody refuses it before it decides."""
+    network = random_mlp(13, 35)
+    huge = Mlp(tuple(Layer(layer.weight * np.float32(1e38), layer.bias) for layer in network.layers), Activation.TANH)
+    write_artifact(tmp_path, name="huge", kind="ppo", weights=huge)
+    controller = Controller(
+        job(), policy=LearnedPolicy(load_artifact(tmp_path)), fallback=Rate(), history=history(since=NOW - 1e5)
+    )
+    for step in range(3):
+        now = NOW + 10 * step
+        evaluation, decision = controller.step(measurement(now), signal=None, now=now)
+        controller.accept(evaluation, decision)
+        assert decision.fallback is FallbackCode.POLICY_FAILED
+        assert decision.acted == Rate().identity
+        assert "NaN or infinity" in decision.detail
