@@ -114,6 +114,12 @@ class LiveCluster:
     def driver_conf(self) -> dict[str, str]:
         return {} if self.spark_version.startswith("3.") else {"spark.driver.memoryOverhead": "768m"}
 
+    def announce_end(self, pod: str) -> None:
+        """Mark a pod as the API server does when it evicts one, and leave it its time."""
+        why = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "a drain"}
+        patch = [{"op": "add", "path": "/status/conditions/-", "value": why}]
+        self("patch", "pod", pod, "--subresource=status", "--type=json", "-p", json.dumps(patch))
+
     def kill_executor(self, pod: str) -> None:
         raise NotImplementedError
 

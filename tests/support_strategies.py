@@ -61,7 +61,6 @@ def limits(draw: st.DrawFn) -> Limits:
         restart_min_interval_s=draw(seconds),
         restart_cost_s=draw(seconds),
         restart_horizon_s=draw(seconds),
-        quota_executors=draw(st.one_of(st.none(), st.integers(0, 40))),
         excluded=draw(st.one_of(st.just(()), st.tuples(periods))),
     )
 
@@ -103,6 +102,9 @@ evaluations = st.builds(
     running=st.one_of(st.none(), st.integers(0, 60)),
     pending=st.one_of(st.none(), st.integers(0, 60)),
     unschedulable=st.integers(0, 2),
+    quota_executors=st.one_of(st.none(), st.integers(0, 40)),
+    leaving=st.integers(0, 2),
+    disrupted=st.booleans(),
     out_of_memory=st.integers(0, 1),
     restart_cost_s=st.one_of(st.none(), seconds),
     age_s=st.one_of(st.just(0.0), st.just(float("inf")), st.floats(0, 100)),

@@ -46,6 +46,8 @@ class Agent:
         self._sent: int | None = None
         self._leaving: dict[str, float] = {}
         self._told: set[str] = set()
+        self._notice: tuple[str, set[str]] = ("", set())
+        self._noticed: set[str] = set()
         self._failed_tasks = 0
         self._short: set[str] = set()
         self._progress_count: dict[str, int] = {}
@@ -69,6 +71,8 @@ class Agent:
             if message["type"] == "target":
                 self._wanted = message["executors"]
                 LINK.wanted = Wanted(message["tier"], message["compression"])
+            elif message["type"] == "notice":
+                self._notice = (message["applicationId"], set(message["executors"]))
             elif message["type"] == "stop":
                 self._grace = message["graceSeconds"]
                 self.stopping.set()
@@ -101,6 +105,7 @@ class Agent:
             "time": now,
             "executors": [list(executor) for executor in listed],
             "told": sorted(self._told),
+            "noticed": sorted(self._noticed),
             "shortOfMemory": self._short_of_memory(control, listed),
             "wanted": wanted,
             "askedAt": asked_at,
@@ -115,12 +120,15 @@ class Agent:
         """One step towards the wanted number; when the executors that are missing were asked for."""
         present = {executor.id for executor in active}
         self._leaving = {id_: since for id_, since in self._leaving.items() if id_ in present}
-        changed = self._sent != wanted
+        application, ending = self._notice
+        if application == control.context.applicationId:  # ids begin again with each application
+            self._noticed |= ending - self._told
+        step = planning.next_step(active, self._leaving, wanted, now, patience=PATIENCE_SECONDS, noticed=self._noticed)
+        changed = self._sent != step.total
         if changed:
-            control.request_total(wanted)
-            self._sent = wanted
+            control.request_total(step.total)
+            self._sent = step.total
             now = time.time()
-        step = planning.next_step(active, self._leaving, wanted, now, patience=PATIENCE_SECONDS)
         for id_ in step.decommission:
             self._told.add(id_)
             self._leaving[id_] = now
@@ -129,7 +137,7 @@ class Agent:
             control.kill(id_)
             self._leaving[id_] = now
         if step.decommission or step.kill:
-            control.request_total(wanted)  # whatever Spark made of its target meanwhile
+            control.request_total(step.total)  # whatever Spark made of its target meanwhile
         return now
 
     def _short_of_memory(self, control: SparkControl, listed: list[planning.Executor]) -> list[str]:
@@ -154,7 +162,7 @@ class Agent:
             return None
         if self._control is None or self._control.context is not context:
             self._control = SparkControl(context)
-            self._sent, self._leaving, self._told = None, {}, set()
+            self._sent, self._leaving, self._told, self._noticed = None, {}, set(), set()
             self._failed_tasks, self._short = 0, set()
             self._channel.send(
                 {

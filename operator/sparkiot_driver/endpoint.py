@@ -42,6 +42,10 @@ class Service(ABC):
         """Take an allocation in: status code and answer."""
 
     @abstractmethod
+    def notice(self, body: object) -> Answer:
+        """Take in which executors have to end: status code and answer."""
+
+    @abstractmethod
     def stop(self, grace_seconds: float) -> None:
         """Begin to stop."""
 
@@ -127,12 +131,13 @@ def _handler(accept: Accept, service: Service) -> type[BaseHTTPRequestHandler]:
             self._with_body("/v1/allocation")
 
         def do_POST(self) -> None:
-            self._with_body("/v1/stop")
+            self._with_body("/v1/notice", "/v1/stop")
 
-        def _with_body(self, known: str) -> None:
+        def _with_body(self, *known: str) -> None:
             if not self._authorised():
                 return
-            if self.path.partition("?")[0] != known:
+            path = self.path.partition("?")[0]
+            if path not in known:
                 self._json(404, {"error": f"no such path: {self.path}"}, close=True)
                 return
             length = _whole(self.headers.get("Content-Length", "0"))
@@ -144,8 +149,8 @@ def _handler(accept: Accept, service: Service) -> type[BaseHTTPRequestHandler]:
             except (ValueError, RecursionError) as error:
                 self._json(400, {"error": f"the body is not JSON: {error}"})
                 return
-            if known == "/v1/allocation":
-                self._json(*service.allocate(body))
+            if path != "/v1/stop":
+                self._json(*(service.allocate(body) if path == "/v1/allocation" else service.notice(body)))
                 return
             grace = body.get("graceSeconds", 30) if isinstance(body, dict) else None
             if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace <= 3600:

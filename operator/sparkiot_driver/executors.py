@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, Mapping, NamedTuple, Sequence
+from typing import AbstractSet, Any, Iterable, Mapping, NamedTuple, Sequence
 
 JSON = Mapping[str, Any]
 
@@ -88,26 +88,37 @@ def least_useful(executors: Iterable[Executor], count: int) -> list[str]:
 
 
 class Step(NamedTuple):
-    """What to do now to come nearer to the wanted number of executors."""
+    """What to do now to come nearer to the wanted number of executors. total: what Spark shall be asked for."""
 
     decommission: list[str]
     kill: list[str]
+    total: int
 
 
 def next_step(
-    active: Sequence[Executor], leaving: Mapping[str, float], wanted: int, now: float, *, patience: float
+    active: Sequence[Executor],
+    leaving: Mapping[str, float],
+    wanted: int,
+    now: float,
+    *,
+    patience: float,
+    noticed: AbstractSet[str] = frozenset(),
 ) -> Step:
     """One step towards ``wanted`` executors, taken again each second.
 
-    leaving: when each executor was told to go, by id. An executor that was asked for and comes up after the number
-    went down is here counted like any other, so it goes again. Who does not leave within ``patience`` seconds is
-    killed. Fewer than one is never left.
+    leaving: when each executor was told to go, by id. noticed: those whose pods have to end, as by a drain of their
+    node: they go at once, and their replacements are asked for while they still count for Spark. An executor that was
+    asked for and comes up after the number went down is here counted like any other, so it goes again. Who does not
+    leave within ``patience`` seconds is killed. Fewer than one is never left.
     """
     present = {executor.id for executor in active}
-    staying = [executor for executor in active if executor.id not in leaving]
+    staying = [executor for executor in active if executor.id not in leaving and executor.id not in noticed]
     spare = len(staying) - max(wanted, 1)
     late = [id_ for id_, since in leaving.items() if id_ in present and now - since > patience]
-    return Step(decommission=least_useful(staying, spare), kill=late)
+    ending = [executor.id for executor in active if executor.id in noticed]
+    told = [id_ for id_ in ending if id_ not in leaving]
+    total = wanted + len(ending) if len(staying) < wanted else wanted
+    return Step(decommission=[*told, *least_useful(staying, spare)], kill=late, total=total)
 
 
 class Requests:

@@ -47,6 +47,8 @@ class ExecutorFigures:
     def __init__(self) -> None:
         self.active: list[Executor] = []
         self.leaving: set[str] = set()
+        self.noticed: set[str] = set()
+        self.notices = 0
         self.startup: dict[str, float | None] = {}
         self.newest_startup: float | None = None
         self.removed: list[dict[str, Any]] = []
@@ -72,11 +74,12 @@ class ExecutorFigures:
         wanted: int | None,
         asked_at: float,
         short_of_memory: Iterable[str] = (),
+        noticed: Iterable[str] = (),
     ) -> None:
         """Take in one listing of Spark's executors, the driver's own included.
 
         told: ids that we told to go. wanted: executors asked for, since ``asked_at``. short_of_memory: ids of those
-        that a task ended for want of memory.
+        that a task ended for want of memory. noticed: ids of those whose pods have to end.
         """
         self._told.update(told)
         self._short.update(short_of_memory)
@@ -93,6 +96,9 @@ class ExecutorFigures:
                 self._leave(executor)
         self.active = [executor for executor in listed if executor.active]
         self.leaving = {executor.id for executor in self.active} & self._told
+        noticed = {executor.id for executor in self.active}.intersection(noticed)
+        self.notices += len(noticed - self.noticed)
+        self.noticed = noticed
         if wanted is not None:
             self._requests.wanted(wanted - len(self.staying), asked_at)
 
@@ -113,7 +119,7 @@ class ExecutorFigures:
             self._leave(executor._replace(removed_at=now, reason="Spark was restarted"))
         for growing in [*self._sums.values(), self._spill]:
             growing.settle()
-        self.active, self.leaving, self.startup = [], set(), {}
+        self.active, self.leaving, self.noticed, self.startup = [], set(), set(), {}
         self._requests, self._left, self._told, self._short = Requests(), set(), set(), set()
 
     def totals(self) -> dict[str, float]:
@@ -123,6 +129,7 @@ class ExecutorFigures:
             **{name: round(value, 3) if name.endswith("Seconds") else int(value) for name, value in sums.items()},
             "spillBytes": int(self._spill.total),
             "executorsLost": self.lost,
+            "executorsNoticed": self.notices,
             "executorsOutOfMemory": self.out_of_memory,
         }
 

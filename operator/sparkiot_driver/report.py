@@ -116,6 +116,7 @@ class Report:
                     "wanted": wanted,
                     "running": len(figures.active),
                     "pending": max(wanted - len(figures.staying), 0),
+                    "ending": len(figures.noticed),
                     "cores": min((executor.cores for executor in figures.active), default=None),
                     "list": [self._listed(executor) for executor in figures.active],
                     "removed": figures.removed,
@@ -186,6 +187,7 @@ class Report:
             wanted=message["wanted"],
             asked_at=message["askedAt"],
             short_of_memory=message["shortOfMemory"],
+            noticed=message["noticed"],
         )
         self._figures.spilled(message.get("spills", []))
         self._queries.running(message["triggers"], self._now)

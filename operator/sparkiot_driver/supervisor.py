@@ -260,6 +260,21 @@ class Supervisor(Service):
         state = "Applied" if self._keeper.is_applied else "Applying"
         return 200, {"generation": allocation.generation, "state": state}
 
+    def notice(self, body: object) -> Answer:
+        """Pass on which executors have to end; who asks repeats it for as long as they are there."""
+        application = body.get("applicationId") if isinstance(body, dict) else None
+        executors = body.get("executors") if isinstance(body, dict) else None
+        if not isinstance(application, str) or not isinstance(executors, list):
+            return 400, {"error": "a notice names applicationId and a list of executors"}
+        if not all(isinstance(id_, str) for id_ in executors):
+            return 400, {"error": "executors are named by their ids, as text"}
+        channel = self._channel
+        if channel is None or not channel.send(
+            {"type": "notice", "applicationId": application, "executors": executors}
+        ):
+            return 503, {"error": "Spark does not run"}
+        return 202, {"executors": len(executors)}
+
     def stop(self, grace_seconds: float) -> None:
         self._stop_grace = grace_seconds
         self._wake.set()

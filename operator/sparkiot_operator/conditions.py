@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sparkiot_policies.decision import Decision
+from sparkiot_policies.decision import ClampCode, Decision
 from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job
 
@@ -15,6 +15,8 @@ from .spark.shuffle_state import ShuffleState
 from .times import timestamp
 
 ORDER = tuple(ConditionType)
+ROOM = frozenset({ClampCode.QUOTA, ClampCode.UNSCHEDULABLE})
+"""Bounds that lie outside of the job's resource."""
 STATUS: Mapping[bool | None, Literal["True", "False", "Unknown"]] = {True: "True", False: "False", None: "Unknown"}
 
 
@@ -115,17 +117,20 @@ def signal_finding(view: SignalsView | None) -> Finding:
 
 
 def limited_finding(decision: Decision) -> Finding:
-    """Whether the envelope changed the proposal; the reason is the first clamp's code."""
+    """Whether the envelope changed the proposal; the reason is the first clamp's code, but that of ROOM where there is
+    one, as that is for somebody else to mend than the job's owner."""
     if not decision.clamps:
         return Finding(
             ConditionType.SCALING_LIMITED, False, LimitedReason.WITHIN_BOUNDS, "no bound changed the proposal"
         )
     codes = "; ".join(f"{clamp.code.value}: {clamp.message}" for clamp in decision.clamps)
-    return Finding(ConditionType.SCALING_LIMITED, True, decision.clamps[0].code.value, codes)
+    first = next((clamp for clamp in decision.clamps if clamp.code in ROOM), decision.clamps[0])
+    return Finding(ConditionType.SCALING_LIMITED, True, first.code.value, codes)
 
 
 def degraded_finding(decision: Decision, evaluation: Evaluation) -> Finding:
-    """Whether the job runs, but not as it should: on the fallback rule, or with executors that find no room."""
+    """Whether the job runs, but not as it should: on the fallback rule, with executors that find no room, or with some
+    that have to end."""
     if decision.fallback is not None:
         return degraded(
             decision.fallback.value, f"{decision.acted.name} acts for {decision.policy.name}: {decision.detail}"
@@ -134,6 +139,9 @@ def degraded_finding(decision: Decision, evaluation: Evaluation) -> Finding:
         return degraded(
             DegradedReason.UNSCHEDULABLE, f"the cluster has no room for {evaluation.unschedulable} executors"
         )
+    if evaluation.leaving:
+        message = f"{evaluation.leaving} executors have to end, as in a drain of their node; others are asked for ahead"
+        return degraded(DegradedReason.EXECUTORS_ENDING, message)
     return Finding(
         ConditionType.DEGRADED,
         False,

@@ -1,6 +1,6 @@
 """The operator's calls to the endpoint in a job's driver pod."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -61,6 +61,11 @@ class DriverClient:
     async def allocate(self, ip: str, token: str, request: AllocationRequest) -> None:
         """Make the driver apply an allocation. Idempotent. Raises DriverRefusedError, status 409, for an old one."""
         await self._call("PUT", ip, "/v1/allocation", token, body=request.to_json())
+
+    async def notice(self, ip: str, token: str, application: str, executors: Sequence[str]) -> None:
+        """Tell the driver which executors of an application have to end, by Spark's ids. Idempotent."""
+        body = {"applicationId": application, "executors": list(executors)}
+        await self._call("POST", ip, "/v1/notice", token, body=body)
 
     async def stop(self, ip: str, token: str, grace_s: float) -> None:
         """Make the driver stop its queries at the end of their batches, then Spark; it answers before it is done."""

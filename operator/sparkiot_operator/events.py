@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparkiot_policies.decision import FallbackCode, Reason
+from sparkiot_policies.decision import ClampCode, FallbackCode, Reason
 
 from .errors import ApiError
 from .reasons import EventReason
@@ -121,6 +121,8 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
                 EventReason.SHUFFLE_TIERS_RECOVERED,
                 "every shuffle tier works again",
             )
+        case ConditionType.SCALING_LIMITED if after.reason == ClampCode.QUOTA:
+            yield Event(EventReason.QUOTA_REACHED, after.message, warning=True)
         case ConditionType.DEGRADED:
             if now == "True":
                 yield Event(_degraded_reason(after.reason), after.message, warning=True)

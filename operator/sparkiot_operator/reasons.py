@@ -68,6 +68,8 @@ class DegradedReason(enum.StrEnum):
     """Nothing stands in for the policy, and every executor finds room."""
     UNSCHEDULABLE = "Unschedulable"
     """The cluster has no room for some of the executors."""
+    EXECUTORS_ENDING = "ExecutorsEnding"
+    """Executors have to end, as in a drain of their node or by a spot notice; replacements are asked for ahead."""
     CYCLE_FAILED = "CycleFailed"
     """A turn of the loop failed, which is a defect of the operator: its log has the trace."""
 
@@ -118,6 +120,8 @@ class EventReason(enum.StrEnum):
     """A shuffle tier fails; another one stands in for it."""
     SHUFFLE_TIERS_RECOVERED = "ShuffleTiersRecovered"
     """Every shuffle tier works again."""
+    QUOTA_REACHED = "QuotaReached"
+    """The namespace's quota has no room for the executors that the job should have."""
     FALLBACK_ACTIVE = "FallbackActive"
     """The fallback rule acts instead of the job's policy; the message says why."""
     FALLBACK_ENDED = "FallbackEnded"

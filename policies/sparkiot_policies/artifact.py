@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 from .allocation import ACTION_SIZES
 from .archive import MIB, read_files
 from .errors import ArtifactError, PolicyError
+from .familiarity import Familiarity
 from .features import Feature, Features
 from .graph import OUTPUTS, GraphError, Kind, build, check
 from .inference import Session
@@ -124,8 +125,19 @@ def write_artifact(
 
 def update_scores(folder: Path, scores: Mapping[str, JsonValue]) -> Manifest:
     """Replace the scores in a folder's manifest; its digest changes. Raises ArtifactError when it is not whole."""
-    old = load_artifact(folder).manifest
-    manifest = seal({**old.content(), "scores": dict(scores)})
+    return _update(folder, {"scores": dict(scores)})
+
+
+def update_familiarity(folder: Path, familiarity: Familiarity) -> Manifest:
+    """Replace what a folder's manifest says of the training data; its digest changes, the graph does not.
+
+    Raises ArtifactError when it is not whole, ValueError when the statistic is not one of its features.
+    """
+    return _update(folder, {"familiarity": familiarity.model_dump(mode="json")})
+
+
+def _update(folder: Path, changes: Mapping[str, JsonValue]) -> Manifest:
+    manifest = seal({**load_artifact(folder).manifest.content(), **changes})
     (folder / MANIFEST_FILE).write_text(to_json(manifest), encoding="utf-8")
     return manifest
 

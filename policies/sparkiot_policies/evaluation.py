@@ -4,7 +4,6 @@ import math
 from array import array
 from collections import deque
 from dataclasses import dataclass, replace
-from math import isfinite
 from operator import attrgetter
 from typing import Any
 
@@ -20,6 +19,8 @@ from .settling import Settling
 from .throughput import Throughput, Work
 
 SECONDS_PER_DAY = 86400.0
+LARGEST = 3.4e38
+"""Of any value: what single precision holds, as policies take it. Beyond it nothing was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,13 @@ class Context:
 class Evaluation:
     """All that a policy and the envelope know at one decision.
 
-    signal_fresh: None when the job has no edge signal. backlog_growing: None when nobody measured it.
-    processing_rate: messages/s of the whole job over the metrics window. net_capacity: messages/s of one executor
-    beside the fixed cost of batches; None while it cannot be told apart, see BatchCost. startup_s, restart_cost_s:
-    measured, seconds. state_mib: MiB of the queries' state over all executors. out_of_memory: executors lost to it in
-    the metrics window. age_s: of the last measurement, infinite without one; a measurement from the future, which a
-    wrong clock makes, is as old as it is far away.
+    signal_fresh: None when the job has no edge signal. backlog_growing: None when nobody measured it. processing_rate:
+    messages/s of the whole job over the metrics window. net_capacity: messages/s of one executor beside the fixed cost
+    of batches; None while it cannot be told apart, see BatchCost. startup_s, restart_cost_s: measured, seconds.
+    quota_executors, leaving: as measured last. disrupted: whether executors were lost, or leave as their end is
+    announced, in the metrics window. state_mib: MiB of the queries' state over all executors. out_of_memory: executors
+    lost to it in the metrics window. age_s: of the last measurement, infinite without one; a measurement from the
+    future, which a wrong clock makes, is as old as it is far away.
     """
 
     now: float
@@ -67,6 +69,9 @@ class Evaluation:
     running: int | None = None
     pending: int | None = None
     unschedulable: int = 0
+    quota_executors: int | None = None
+    leaving: int = 0
+    disrupted: bool = False
     state_mib: float | None = None
     out_of_memory: int = 0
     restart_cost_s: float | None = None
@@ -98,11 +103,12 @@ class Window:
     def add(self, measurement: Measurement, *, latency_target_ms: float) -> None:
         """Take the newest measurement in; one that is not newer than the last is ignored.
 
-        A value that is not a finite number was not measured: it becomes missing, so that it never reaches a policy.
+        A value that is not a number, or too large for one that anything measures, was not measured: it becomes
+        missing, so that it never reaches a policy.
         """
         if self._measurements and measurement.time <= self._measurements[-1].time:
             return
-        measurement = _finite(measurement)
+        measurement = _plausible(measurement)
         batches = measurement.batches
         self._measurements.append(replace(measurement, batches=()))
         self._latencies.append(array("d", [b.latency_ms for b in batches]))
@@ -126,7 +132,7 @@ class Window:
 
     def hear(self, signal: EdgeSignal | None) -> None:
         """Take an edge's newest signal in; one that was heard before, or that predicts no number, is ignored."""
-        if signal is None or not isfinite(signal.predicted_rate):
+        if signal is None or not _measurable(signal.predicted_rate):
             return
         if not self._signals or signal.time > self._signals[-1].time:
             self._signals.append(signal)
@@ -197,6 +203,9 @@ class Window:
     def out_of_memory(self) -> int:
         return sum(m.out_of_memory for m in self._measurements)
 
+    def disrupted(self) -> bool:
+        return any(m.lost_executors or m.leaving for m in self._measurements)
+
     def net_capacity(self) -> float | None:
         return self._cost.capacity()
 
@@ -224,7 +233,7 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
         context = Context(rate_mean=None, rate_spread=None, latency_ratio=None, attainment=None, budget_burn=None)
         return Evaluation(now=now, observation=Observation(), context=context, weights=weights, history=history)
     fresh = (
-        signal is not None and isfinite(signal.predicted_rate) and signal.fresh(now, job.limits.signal_stale_after_s)
+        signal is not None and _measurable(signal.predicted_rate) and signal.fresh(now, job.limits.signal_stale_after_s)
     )
     latency = window.latency_ms(job.objectives.quantile)
     observation = _observation(
@@ -243,6 +252,9 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
         running=last.running,
         pending=last.pending,
         unschedulable=last.unschedulable,
+        quota_executors=last.quota_executors,
+        leaving=last.leaving,
+        disrupted=window.disrupted(),
         state_mib=last.state_mib,
         out_of_memory=window.out_of_memory(),
         restart_cost_s=last.restart_cost_s,
@@ -347,10 +359,15 @@ def _context(job: Job, window: Window, last: Measurement, latency: float | None)
     )
 
 
-def _finite(measurement: Measurement) -> Measurement:
-    wrong = [n for n, v in zip(_MEASURED, _MEASURED_OF(measurement), strict=True) if v is not None and not isfinite(v)]
+def _measurable(value: float) -> bool:
+    return -LARGEST <= value <= LARGEST
+
+
+def _plausible(measurement: Measurement) -> Measurement:
+    values = zip(_MEASURED, _MEASURED_OF(measurement), strict=True)
+    wrong = [name for name, value in values if value is not None and not _measurable(value)]
     batches = measurement.batches
-    good = tuple(b for b in batches if isfinite(b.rows + b.duration_s + b.latency_ms))
+    good = tuple(b for b in batches if _measurable(b.rows + b.duration_s + b.latency_ms))
     if not wrong and len(good) == len(batches):
         return measurement
     missing: dict[str, Any] = dict.fromkeys(wrong)

@@ -49,7 +49,8 @@ def forecast(rates: Sequence[float]) -> Forecast | None:
 
 def noise(values: Sequence[float]) -> float:
     """Relative standard deviation from one value to the next, robust against single steps; 0 below three values."""
-    steps = sorted([abs(math.log(b / a)) for a, b in pairwise(values) if a > 0 and b > 0])
+    # A ratio of two positive numbers may be too small for a number: such a step is no ordinary one anyway.
+    steps = sorted([abs(math.log(b / a)) for a, b in pairwise(values) if a > 0 and b > 0 and b / a > 0])
     if len(steps) < 2:
         return 0.0
     counted = steps[: max(round(ORDINARY * len(steps)), 1)]

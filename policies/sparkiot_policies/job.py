@@ -82,8 +82,7 @@ class Limits:
     multiple and as a count more; both hold. max_down_factor: largest share that one scale-down may remove, above 0.
     stabilization_s: a scale-down goes no lower than the highest proposal of this time. restart_cost_s: outage of a
     restart until one was measured. restart_horizon_s: over which a restart must pay. restart_stabilization_s: for
-    which proposals must have agreed on more or on less memory. quota_executors: executors that
-    the namespace's quota has room for, those of the job included. stale_after_s: age at which a measurement holds the
+    which proposals must have agreed on more or on less memory. stale_after_s: age at which a measurement holds the
     allocation. fallback_s: how long the fallback rule acts once it took over.
     """
 
@@ -105,7 +104,6 @@ class Limits:
     restart_cost_s: float = 60.0
     restart_horizon_s: float = 3600.0
     restart_stabilization_s: float = 300.0
-    quota_executors: int | None = None
     excluded: tuple[ExcludedPeriod, ...] = ()
     stale_after_s: float = 60.0
     signal_stale_after_s: float = 30.0

@@ -13,6 +13,7 @@ from .artifact import Artifact
 from .decision import PolicyIdentity
 from .errors import ObservationMissingError, PolicyError, PolicyMismatchError
 from .evaluation import Context, Evaluation
+from .familiarity import Expectation
 from .graph import Kind
 from .job import Job
 from .manifest import Manifest, Range
@@ -60,6 +61,10 @@ class LearnedPolicy:
         self._session = artifact.session
         self._inputs = _Inputs(artifact.manifest)
         self._ranges = [(e, *_familiar(r)) for e, r in artifact.manifest.ranges.items() if e in self._inputs.names]
+        self._features = artifact.manifest.inputs
+        self._elements = tuple(f.element for f in self._features.features) or self._features.elements
+        known = artifact.manifest.familiarity
+        self._expectation = None if known is None else Expectation(known)
         self._identity = _identity(artifact)
 
     @property
@@ -80,13 +85,35 @@ class LearnedPolicy:
         return self._inputs.names
 
     def unfamiliar(self, evaluation: Evaluation) -> tuple[str, ...]:
-        """Elements outside their training range by more than MARGIN; missing ones are not counted."""
+        """Elements outside their training range by more than MARGIN, missing ones not counted; where there is none,
+        those that are not what the others lead one to expect, and say so."""
         observation = evaluation.observation
+        return self.outside(observation) or self._strange_together(observation)
+
+    def outside(self, observation: Observation) -> tuple[str, ...]:
+        """Elements outside their training range by more than MARGIN; missing ones are not counted."""
         return tuple(
             name
             for name, low, high in self._ranges
             if (value := getattr(observation, name)) is not None and not low <= value <= high
         )
+
+    def features(self, observation: Observation) -> npt.NDArray[np.float32] | None:
+        """What the network sees of an observation, shape (features,); None where it could not decide."""
+        try:
+            return self._features.apply(self._inputs.vector(observation)[0])
+        except ObservationMissingError:
+            return None
+
+    def _strange_together(self, observation: Observation) -> tuple[str, ...]:
+        if self._expectation is None or (features := self.features(observation)) is None:
+            return ()
+        strange = self._expectation.strange(features)
+        if not strange.any():
+            return ()
+        # An element may have several features, as the tier has.
+        named = dict.fromkeys(name for name, found in zip(self._elements, strange.tolist(), strict=True) if found)
+        return tuple(f"{name} for what the others are" for name in named)
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:  # noqa: ARG002 - the protocol passes the job
         """The graph's action. Raises ObservationMissingError or PolicyError, never answers from a missing value."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from .allocation import ACTION_SIZES
 from .evaluation import Context
+from .familiarity import Familiarity
 from .features import Feature, Features, Finite
 from .graph import OUTPUTS, Kind
 from .mlp import Activation
@@ -54,9 +55,10 @@ class Manifest(BaseModel):
     """The manifest of a policy (kind ``ppo``) or a meta-controller (kind ``td3``).
 
     manifest_version: of this format. observation_schema, context_schema: which numbers the graph takes; the one that
-    fits the kind is set. action_sizes: of the policy's MultiDiscrete space; empty for a meta-controller.
-    executors: what the first part of the action chooses from; empty where it is the count itself, and not written then.
-    ranges: what training saw, for out-of-distribution detection. training: how it was trained or where it came from.
+    fits the kind is set. action_sizes: of the policy's MultiDiscrete space; empty for a meta-controller. executors:
+    what the first part of the action chooses from; empty where it is the count itself, and not written then. ranges:
+    what training saw, element by element, for out-of-distribution detection. familiarity: the same of all features
+    together; absent where nobody measured it, and not written then. training: how it was trained or where it came from.
     scores: what it reached. files: digests of the other files. digest: of all the above.
     """
 
@@ -71,6 +73,7 @@ class Manifest(BaseModel):
     features: tuple[Feature, ...] = ()
     executors: tuple[ExecutorOption, ...] = ()
     ranges: dict[str, Range] = Field(default_factory=dict)
+    familiarity: Familiarity | None = None
     network: Network
     training: dict[str, JsonValue] = Field(default_factory=dict)
     scores: dict[str, JsonValue] = Field(default_factory=dict)
@@ -92,6 +95,8 @@ class Manifest(BaseModel):
             )
         if unknown := set(self.ranges) - set(self.inputs.elements):
             raise ValueError(f"ranges name unknown elements: {', '.join(sorted(unknown))}")
+        if self.familiarity is not None and len(self.familiarity.mean) != self.inputs.size:
+            raise ValueError(f"familiarity is of {len(self.familiarity.mean)} features, not of {self.inputs.size}")
         if self.executors and not policy:
             raise ValueError("executors are a policy's; kind td3 has none")
         _ = self.options
@@ -124,7 +129,7 @@ class Manifest(BaseModel):
 
     def content(self) -> dict[str, JsonValue]:
         """All but the digest, as the file holds it."""
-        absent = set() if self.executors else {"executors"}
+        absent = {name for name in ("executors", "familiarity") if not getattr(self, name)}
         return self.model_dump(mode="json", exclude={"digest", *absent})
 
     @property

@@ -26,10 +26,12 @@ class Measurement:
     time: epoch seconds at which the values held. rate: messages/s that arrived since the last look. backlog: messages
     not yet in a batch. volume_mb, shuffle_mb: of the last batch, raw. cpu, memory: percent of what is allocated.
     state_mib: MiB of the queries' state over all executors. running: registered executors. pending: requested, not
-    registered. unschedulable: of these, those for which the cluster has no room. temperature: re-read probability.
-    cost_per_hour: $/h billed now. batches: completed since the last look. applied: the allocation in force. startup_s,
-    restart_cost_s: last measured, seconds. uptime_s: since Spark last started, where it warms up. lost_executors,
-    out_of_memory: since the last look.
+    registered. unschedulable: of these, those for which the cluster has no room. quota_executors: executors that the
+    namespace's quota has room for, those of the job included; None where no quota bounds them. leaving: executors whose
+    end was announced since the last look, as by a drain of their node, or that are still here then. temperature:
+    re-read probability. cost_per_hour: $/h billed now. batches: completed since the last look. applied: the allocation
+    in force. startup_s, restart_cost_s: last measured, seconds. uptime_s: since Spark last started, where it warms up.
+    lost_executors, out_of_memory: since the last look.
     """
 
     time: float
@@ -43,6 +45,8 @@ class Measurement:
     running: int | None = None
     pending: int | None = None
     unschedulable: int = 0
+    quota_executors: int | None = None
+    leaving: int = 0
     temperature: float | None = None
     cost_per_hour: float | None = None
     trigger_interval_s: float | None = None

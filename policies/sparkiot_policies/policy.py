@@ -20,7 +20,8 @@ class Policy(Protocol):
         ...
 
     def unfamiliar(self, evaluation: Evaluation) -> tuple[str, ...]:
-        """Names of the observation elements that lie outside what the policy was trained on; empty for a rule."""
+        """What lies outside of what the policy was trained on: observation elements by name, with what is strange about
+        them where it is not the value itself; empty for a rule."""
         ...
 
     def propose(self, job: Job, evaluation: Evaluation) -> Allocation:

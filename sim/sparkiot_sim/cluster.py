@@ -185,6 +185,16 @@ class Cluster:
         self._work = WorkModel(profile=self.profile, calibration=self._calibration, allocation=allocation)
         self._compute_per_hour = self._bill_rate()
 
+    def drain(self, count: int) -> int:
+        """So many executors have to end, now, and are replaced; how many of them there were."""
+        self._settle()
+        before = self.pool.running
+        self.pool.drain(count, self.now)
+        if self._running and self.pool.running != before:
+            self._reschedule(self._running, lost=0, before=before)
+        self._compute_per_hour = self._bill_rate()
+        return before - self.pool.running
+
     def _next_start(self) -> float:
         """When a batch can start: at its trigger, not during a restart, never without executors."""
         return max(self._trigger, self._available) if self.pool.running else math.inf

@@ -12,7 +12,8 @@ class ExecutorPool:
     """Executors by state. Time never goes back; ``next_event`` says when the pool changes by itself.
 
     _running: registered, as the times at which each will be lost. _pending: (ready, requested), requested and not yet
-    registered. _leaving: ends of those being decommissioned. All in epoch seconds. running: how many are registered; a
+    registered. _leaving: ends of those being decommissioned; _drained: of those among them whose node takes them away.
+    All in epoch seconds. running: how many are registered; a
     plain number, as every batch asks for it.
     """
 
@@ -27,6 +28,7 @@ class ExecutorPool:
         self._running = sorted(self._lost_at(now) for _ in range(count))
         self._pending: list[tuple[float, float]] = []
         self._leaving: list[float] = []
+        self._drained: list[float] = []
         self.wanted = count
         self.startup_s = self._startup()
         """Seconds that the last registered executor took; those of the start came up before the episode."""
@@ -53,10 +55,26 @@ class ExecutorPool:
         self._request(count - len(self._running) - len(self._pending), now)
         self._schedule()
 
+    @property
+    def ending(self) -> int:
+        """Executors that are on their way out because they have to, and that somebody else replaces."""
+        return len(self._drained)
+
+    def drain(self, count: int, now: float) -> None:
+        """So many executors have to end, as their node is drained or a spot notice came: they finish what they do, and
+        others are requested at once."""
+        for _ in range(min(count, len(self._running))):
+            self._running.pop()
+            self._leaving.append(now + self._decommission_s)
+            self._drained.append(now + self._decommission_s)
+        self._request(self.wanted - len(self._running) - len(self._pending), now)
+        self._schedule()
+
     def restart(self, ready: float, now: float) -> None:
         """Replace all executors; the new ones register together at ``ready``."""
         self._running.clear()
         self._leaving.clear()
+        self._drained.clear()
         self._pending = [(ready, now)] * self.wanted
         self._schedule()
 
@@ -76,6 +94,7 @@ class ExecutorPool:
             self.startup_s = ready - requested
             insort(self._running, self._lost_at(ready))
         self._leaving = [end for end in self._leaving if end > now]
+        self._drained = [end for end in self._drained if end > now]
         lost = 0
         while self._running and self._running[0] <= now:
             self._running.pop(0)

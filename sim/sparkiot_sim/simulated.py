@@ -53,6 +53,7 @@ class SimulatedJob:
         self._looked_shuffle_dollars = 0.0
         self._looked_lost = 0
         self._looked_oom = 0
+        self._drained = 0
 
     @property
     def allocation(self) -> Allocation:
@@ -90,6 +91,10 @@ class SimulatedJob:
         """Ask for an allocation; executors and restarts take the time that the preset says."""
         self.cluster.apply(allocation)
 
+    def drain(self, count: int) -> None:
+        """So many executors have to end, as when their node is drained: others are asked for ahead of their end."""
+        self._drained += self.cluster.drain(count)
+
     def measure(self) -> Measurement:
         """What an observer sees now; rates, batches and counts since its last look."""
         cluster, now = self.cluster, self.cluster.now
@@ -115,6 +120,7 @@ class SimulatedJob:
             state_mib=cluster.state_mib,
             running=cluster.pool.running,
             pending=cluster.pool.pending,
+            leaving=max(self._drained, cluster.pool.ending),
             temperature=cluster.temperature,
             cost_per_hour=cost_per_hour,
             trigger_interval_s=cluster.profile.trigger_interval_s,
@@ -126,5 +132,5 @@ class SimulatedJob:
             out_of_memory=out_of_memory - self._looked_oom,
         )
         self._looked, self._looked_cpu_s, self._looked_shuffle_dollars = now, cpu_s, shuffle_dollars
-        self._looked_lost, self._looked_oom = lost, out_of_memory
+        self._looked_lost, self._looked_oom, self._drained = lost, out_of_memory, 0
         return measurement

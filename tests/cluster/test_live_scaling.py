@@ -4,6 +4,7 @@ The tests build on each other: they are chapters in the life of one job, whose s
 after every one of them.
 """
 
+import json
 import signal
 import time
 
@@ -15,6 +16,7 @@ from support_operator import config_map, simulated_job
 from sparkiot_operator.audit import read_audit
 from sparkiot_operator.landing import steady
 from sparkiot_operator.spark import access, naming
+from sparkiot_policies.evaluation import Evaluation
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.live]
 BASE = 5.0
@@ -47,6 +49,11 @@ def pod_uid(job: LiveJob) -> str:
 
 def executor_pods(job: LiveJob) -> set[str]:
     return {str(pod["metadata"]["name"]) for pod in job.cluster.running_executors(job.name)}
+
+
+def evaluations(job: LiveJob) -> list[Evaluation]:
+    """What was known at each decision, oldest first."""
+    return [record.evaluation for record in read_audit([job.cluster.audit]) if record.ref.name == job.name]
 
 
 def settled(job: LiveJob) -> None:
@@ -101,6 +108,21 @@ def test_kubectl_scale_pins_executors_until_it_is_cleared(cluster: LiveCluster, 
     cluster.wait(lambda: cluster.condition(job.name, limited)["reason"] != "Override", what="the policy decides again")
 
 
+def test_nothing_is_scaled_in_an_excluded_period(cluster: LiveCluster, job: LiveJob) -> None:
+    always = [{"start": "00:00", "end": "12:00"}, {"start": "12:00", "end": "00:00"}]
+    cluster.wait(lambda: job.executors() == 1, what="one executor carries the base load")
+    cluster.patch(job.name, {"scaling": {"excludedPeriods": always}})
+    cluster.patch(job.name, {"policy": {"name": "Fixed"}})
+    cluster.wait(
+        lambda: cluster.condition(job.name, "ScalingLimited")["reason"] == "ExcludedPeriod", what="the period holds"
+    )
+    assert cluster.status(job.name)["recommended"]["executors"] > 3
+    assert cluster.status(job.name)["allocation"]["executors"] == 1
+    cluster.patch(job.name, {"scaling": {"excludedPeriods": []}})
+    cluster.wait(lambda: job.executors() == 3, what="three executors run after it")
+    cluster.patch(job.name, {"policy": {"name": "Rate"}})
+
+
 def test_a_killed_executor_is_replaced(cluster: LiveCluster, job: LiveJob) -> None:
     # Pinned from here on, so that only what is killed changes the number of executors.
     cluster("scale", "sij", job.name, "--replicas=2")
@@ -110,6 +132,39 @@ def test_a_killed_executor_is_replaced(cluster: LiveCluster, job: LiveJob) -> No
     cluster.kill_executor(min(old))
     cluster.wait(lambda: executor_pods(job) - old, what="another executor runs")
     settled(job)
+
+
+def test_an_executor_that_has_to_end_is_replaced_ahead(cluster: LiveCluster, job: LiveJob) -> None:
+    """What an eviction, as in a drain of its node, leaves in a pod before its end. Two executors are pinned."""
+    old, before = executor_pods(job), len(evaluations(job))
+    generation = cluster.status(job.name)["allocation"]["generation"]
+    ending = min(old)
+    cluster.announce_end(ending)
+    cluster.wait(lambda: len(executor_pods(job) - old) == 1, what="another executor runs")
+    cluster.wait(lambda: ending not in executor_pods(job), what="the one that had to end has left")
+    cluster.wait(lambda: "ExecutorsEnding" in cluster.reasons(job.name), what="an event says so")
+    cluster.wait(lambda: len(executor_pods(job)) == 2, what="two executors run")
+    settled(job)
+    # Everybody knew of it, and nobody decided anything.
+    assert any(seen.leaving and seen.disrupted for seen in evaluations(job)[before:])
+    assert cluster.status(job.name)["allocation"]["generation"] == generation
+
+
+def test_a_quota_without_room_stops_growth_and_says_so(cluster: LiveCluster, job: LiveJob) -> None:
+    pods = len(json.loads(cluster("get", "pods", "-o", "json"))["items"])
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "tight"}}
+    cluster("apply", "-f", "-", stdin=({**quota, "spec": {"hard": {"pods": str(pods)}}},))
+    # Before the job asks for more: its operator looks twice a minute.
+    cluster.wait(lambda: evaluations(job)[-1].quota_executors == 2, what="the quota is known")
+    cluster("scale", "sij", job.name, "--replicas=3")
+    cluster.wait(lambda: cluster.condition(job.name, "ScalingLimited")["reason"] == "Quota", what="the quota limits")
+    assert "the namespace's quota has room for 2" in cluster.condition(job.name, "ScalingLimited")["message"]
+    cluster.wait(lambda: "QuotaReached" in cluster.reasons(job.name), what="an event says so")
+    assert cluster.status(job.name)["allocation"]["executors"] == 2
+    cluster("delete", "resourcequota", "tight")
+    cluster.wait(lambda: job.executors() == 3, what="a third executor runs without the quota")
+    cluster("scale", "sij", job.name, "--replicas=2")
+    cluster.wait(lambda: len(executor_pods(job)) == 2, what="two executors run")
 
 
 def test_memory_changes_by_a_restart_from_the_checkpoint(cluster: LiveCluster, job: LiveJob) -> None:

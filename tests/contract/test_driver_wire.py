@@ -151,6 +151,7 @@ def busy_report() -> Report:
         "executors": [list(executor), list(gone)],
         "told": [],
         "shortOfMemory": [],
+        "noticed": [],
         "wanted": 2,
         "askedAt": 900.0,
         "triggers": {"q1": False},

@@ -93,6 +93,30 @@ def test_executors_go_gracefully_and_a_lost_one_comes_back(live: tuple[Driver, F
     assert one.observe()["queries"][0]["active"]
 
 
+def test_an_executor_that_has_to_end_is_replaced_before_it_has_left(live: tuple[Driver, Feeder]) -> None:
+    one, _ = live
+    before = one.observe()
+    (ending,) = (listed["id"] for listed in before["executors"]["list"])
+    for wrong in ({}, {"applicationId": 3, "executors": []}, {"applicationId": "a", "executors": [3]}):
+        assert one.request("POST", "/v1/notice", wrong)[0] == 400
+    other = {"applicationId": "another-start", "executors": [ending]}
+    notice = {"applicationId": before["applicationId"], "executors": [ending]}
+    for _ in range(2):  # it is said again at each look
+        assert one.request("POST", "/v1/notice", other)[0] == one.request("POST", "/v1/notice", notice)[0] == 202
+    seen = one.until(
+        "another executor instead",
+        lambda o: (
+            [listed["id"] for listed in o["executors"]["list"]] not in ([ending], [])
+            and ending not in [listed["id"] for listed in o["executors"]["list"]]
+        ),
+    )
+    assert seen["executors"]["removed"][-1]["id"] == ending
+    assert seen["executors"]["removed"][-1]["wanted"] is True
+    assert seen["totals"]["executorsNoticed"] == before["totals"]["executorsNoticed"] + 1
+    assert seen["totals"]["executorsLost"] == before["totals"]["executorsLost"]
+    assert seen["desired"] == before["desired"]
+
+
 def test_memory_changes_by_a_restart_that_neither_loses_nor_doubles_a_row(live: tuple[Driver, Feeder]) -> None:
     one, feeder = live
     before = one.observe()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sparkiot_driver.executors import (
     Executor,
     Requests,
+    Step,
     least_useful,
     memory_percent,
     next_step,
@@ -94,6 +95,40 @@ def test_a_step_leaves_the_wanted_number_and_never_none(here: int, gone: int, wa
 def test_who_does_not_leave_in_time_is_killed_once_present() -> None:
     active = [executor("1"), executor("2"), executor("3")]
     assert next_step(active, {"1": 0.0, "2": 50.0, "9": 0.0}, 1, 61.0, patience=60).kill == ["1"]
+
+
+def test_who_has_to_end_goes_and_is_replaced_ahead() -> None:
+    """Three are wanted, and the node of two of them is drained."""
+    active = [executor(id_) for id_ in ("1", "2", "3")]
+    step = next_step(active, {}, 3, 0.0, patience=60, noticed={"2", "3", "9"})
+    assert step == Step(decommission=["2", "3"], kill=[], total=5)
+    # Told already, and one replacement is there: both that end still count for Spark.
+    leaving = {"2": 0.0, "3": 0.0}
+    step = next_step([*active, executor("4")], leaving, 3, 1.0, patience=60, noticed={"2", "3"})
+    assert step == Step(decommission=[], kill=[], total=5)
+    # All that were wanted stay: Spark asks for no more, however long those that end take.
+    step = next_step([*active, executor("4"), executor("5")], leaving, 3, 2.0, patience=60, noticed={"2", "3"})
+    assert step == Step(decommission=[], kill=[], total=3)
+    step = next_step([executor("1"), executor("4")], {}, 3, 3.0, patience=60, noticed={"2", "3"})
+    assert step == Step(decommission=[], kill=[], total=3), "they are gone"
+
+
+def test_who_has_to_end_spares_others_when_fewer_are_wanted() -> None:
+    active = [executor(id_) for id_ in ("1", "2", "3")]
+    step = next_step(active, {}, 2, 0.0, patience=60, noticed={"1"})
+    assert step == Step(decommission=["1"], kill=[], total=2)
+
+
+def test_executors_that_a_notice_named_are_counted_once_and_not_as_lost() -> None:
+    figures = ExecutorFigures()
+    figures.update([executor("1"), executor("2")], told=[], wanted=2, asked_at=0.0)
+    for _ in range(2):
+        figures.update([executor("1"), executor("2")], told=["2"], noticed=["2", "9"], wanted=2, asked_at=0.0)
+        assert (figures.noticed, figures.notices) == ({"2"}, 1)
+        assert [staying.id for staying in figures.staying] == ["1"]
+    gone = executor("2", active=False, removed_at=9.0)
+    figures.update([executor("1"), gone], told=["2"], noticed=["2"], wanted=2, asked_at=0.0)
+    assert (figures.noticed, figures.totals()["executorsNoticed"], figures.totals()["executorsLost"]) == (set(), 1, 0)
 
 
 def test_memory_is_unknown_until_an_executor_tells() -> None:

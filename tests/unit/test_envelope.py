@@ -194,7 +194,7 @@ def test_an_override_pins_executors_whatever_holds(held: dict[str, Any]) -> None
 def test_an_override_stays_within_bounds_budget_and_room() -> None:
     assert scaled(4, limits={"override": 30}) == (20, [ClampCode.OVERRIDE, ClampCode.MAX_EXECUTORS])
     assert scaled(4, limits={"override": 12, "budget": 2.0}) == (10, [ClampCode.OVERRIDE, ClampCode.BUDGET_CEILING])
-    assert scaled(4, limits={"override": 12, "quota_executors": 6}) == (6, [ClampCode.OVERRIDE, ClampCode.QUOTA])
+    assert scaled(4, limits={"override": 12}, quota_executors=6) == (6, [ClampCode.OVERRIDE, ClampCode.QUOTA])
 
 
 def test_the_budget_lowers_executors_first() -> None:
@@ -225,9 +225,9 @@ def test_a_budget_below_the_minimum_says_so() -> None:
 
 
 def test_quota_and_unschedulable_pods_stop_growth_only() -> None:
-    assert scaled(8, limits={"quota_executors": 6}) == (6, [ClampCode.QUOTA])
-    assert scaled(8, limits={"quota_executors": 2}) == (4, [ClampCode.QUOTA])
-    assert scaled(3, limits={"quota_executors": 2}) == (3, [])
+    assert scaled(8, quota_executors=6) == (6, [ClampCode.QUOTA])
+    assert scaled(8, quota_executors=2) == (4, [ClampCode.QUOTA])
+    assert scaled(3, quota_executors=2) == (3, [])
     assert scaled(8, unschedulable=1) == (4, [ClampCode.UNSCHEDULABLE])
     assert scaled(3, unschedulable=1) == (3, [])
 

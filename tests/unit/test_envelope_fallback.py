@@ -79,6 +79,7 @@ def test_a_scale_up_that_adds_less_than_a_tenth_of_its_promise_is_ineffective() 
         {"trigger_interval": None},
         {"latency": 900.0},  # the objective is met
         {"latency": None},
+        {"disrupted": True},  # some of the window had fewer executors
     ],
 )
 def test_a_scale_up_is_judged_only_under_need(excuse: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support_envelope import FIELDS, within_bounds, within_budget
 from support_jobs import NOW, Scripted, allocation, history, job, measurement
 from support_strategies import allocations, evaluations, jobs
 
@@ -18,26 +19,6 @@ from sparkiot_policies.evaluation import Evaluation
 from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.measurement import Measurement
 from sparkiot_policies.rules import Rate
-
-FIELDS = {"executors": "executors", "memory": "memory_mib", "tier": "tier", "compression": "compression"}
-
-
-def within_bounds(j: Job, a: Allocation) -> bool:
-    limits = j.limits
-    return (
-        limits.min_executors <= a.executors <= limits.max_executors
-        and limits.min_memory_mib <= a.memory_mib <= limits.max_memory_mib
-        and a.tier in limits.tiers
-        and a.compression in limits.compressions
-    )
-
-
-def within_budget(j: Job, a: Allocation) -> bool:
-    budget = j.objectives.budget_per_hour
-    if budget is None or j.prices.compute_per_hour(a.executors, a.memory_mib) <= budget + 1e-6:
-        return True
-    # the budget's granularity is 256 MiB, so only the minimum may exceed it
-    return a.executors == j.limits.min_executors and (a.memory_mib == j.limits.min_memory_mib or not j.prices.gib_hour)
 
 
 @given(jobs, evaluations, allocations)
@@ -51,8 +32,8 @@ def test_hard_bounds_hold_whatever_happens(j: Job, e: Evaluation, proposal: Allo
 def test_growth_stays_within_quota_and_cluster(j: Job, e: Evaluation, proposal: Allocation) -> None:
     result, _ = constrain(j, e, proposal)
     in_force = max(e.history.allocation.executors, j.limits.min_executors)
-    if j.limits.quota_executors is not None:
-        assert result.executors <= max(j.limits.quota_executors, in_force)
+    if e.quota_executors is not None:
+        assert result.executors <= max(e.quota_executors, in_force)
     if e.unschedulable:
         assert result.executors <= in_force
 

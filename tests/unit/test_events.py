@@ -118,6 +118,20 @@ class Sink:
         self.events.append(event)
 
 
+def test_a_quota_that_limits_is_said_once_and_other_bounds_never() -> None:
+    free = status(ScalingLimited=("False", "WithinBounds"))
+    stepped, full = status(ScalingLimited=("True", "MaxStepUp")), status(ScalingLimited=("True", "Quota"))
+    assert reasons(free, full) == reasons(stepped, full) == ["QuotaReached"]
+    assert events_between(free, full)[0].warning
+    assert reasons(full, full) == reasons(full, free) == reasons(free, stepped) == []
+
+
+def test_executors_that_have_to_end_are_said_and_that_they_are_replaced() -> None:
+    calm, drained = status(Degraded=("False", "AsExpected")), status(Degraded=("True", "ExecutorsEnding"))
+    assert reasons(calm, drained) == ["ExecutorsEnding"]
+    assert reasons(drained, calm) == ["Recovered"]
+
+
 async def test_events_of_one_reason_are_limited_and_counted() -> None:
     sink = Sink()
     recorder = EventRecorder(REF, create=sink.create, interval_s=60)

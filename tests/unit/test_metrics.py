@@ -187,7 +187,14 @@ def test_other_memory_is_a_restart_whose_outage_counts_once_it_is_measured() -> 
 def everything() -> JobSample:
     """A live job that has met each code, reason and outcome that there is."""
     sample = JobSample()
-    measured = {"pending": 1, "predicted_rate": 1.0, "burst": 1.0, "restart_cost_s": 1.0, "processing_rate": 1.0}
+    measured: dict[str, float] = {
+        "pending": 1,
+        "predicted_rate": 1.0,
+        "burst": 1.0,
+        "restart_cost_s": 1.0,
+        "processing_rate": 1.0,
+        "quota_executors": 9,
+    }
     sample.take(live_cycle(cost_rate=1.0, **measured), now=NOW)
     sample.settle(status(Phase.RUNNING, **{kind.value: "True" for kind in ConditionType}))
     sample.decisions = Counter(reason.value for reason in Reason)

@@ -8,7 +8,7 @@ import pytest
 from support_spark import driver_pod, executor_pod
 
 from sparkiot_operator.spark import naming
-from sparkiot_operator.spark.diagnosis import DriverState, DriverView, diagnose
+from sparkiot_operator.spark.diagnosis import DriverState, DriverView, Leaving, diagnose
 
 Json = dict[str, Any]
 STARTED = "2026-03-01T12:00:00Z"
@@ -271,6 +271,30 @@ def test_executors_are_counted_in_any_order() -> None:
         assert view.out_of_memory == frozenset({"exec-5"})
         assert view.cause is not None
         assert view.cause.reason == "Unschedulable"
+
+
+EVICTED = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]}
+SPARED = {"conditions": [{"type": "DisruptionTarget", "status": "False", "reason": "EvictionByEvictionAPI"}]}
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "metadata", "leaves"),
+    [
+        ("Running", EVICTED, {}, True),
+        ("Running", {}, {"deletionTimestamp": STARTED}, True),
+        ("Running", {}, {}, False),
+        ("Running", SPARED, {}, False),
+        ("Pending", EVICTED, {}, False),  # it is asked for again anyway
+        ("Failed", EVICTED, {"deletionTimestamp": STARTED}, False),
+    ],
+)
+def test_executors_that_have_to_end_are_named_as_spark_names_them(
+    phase: str, status: Json, metadata: Json, leaves: bool
+) -> None:
+    pod = executor_pod(7, phase=phase, status=status, **metadata)
+    pod["metadata"]["labels"] |= {"spark-app-selector": "spark-1", "spark-exec-id": "3"}
+    found = diagnose([pod, driver_pod()]).executors.leaving
+    assert found == ((Leaving("spark-1", "3"),) if leaves else ())
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ async def test_calls_are_what_the_driver_expects() -> None:
         report = await client.observation("127.0.0.1", TOKEN, None)
         await client.observation("127.0.0.1", TOKEN, 7)
         await client.allocate("127.0.0.1", TOKEN, allocation_request(generation=9))
+        await client.notice("127.0.0.1", TOKEN, "spark-1", ["3", "4"])
         await client.stop("127.0.0.1", TOKEN, 30)
     assert report.last_seq == 7
     wire = {"generation": 9, "executors": 2, "memoryMiB": 2048, "tier": "Warm", "compression": "LZ4"}
@@ -58,6 +59,7 @@ async def test_calls_are_what_the_driver_expects() -> None:
         ("GET", "/v1/observation", f"Bearer {TOKEN}", None),
         ("GET", "/v1/observation?after=7", f"Bearer {TOKEN}", None),
         ("PUT", "/v1/allocation", f"Bearer {TOKEN}", wire),
+        ("POST", "/v1/notice", f"Bearer {TOKEN}", {"applicationId": "spark-1", "executors": ["3", "4"]}),
         ("POST", "/v1/stop", f"Bearer {TOKEN}", {"graceSeconds": 30}),
     ]
 

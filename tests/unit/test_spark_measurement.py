@@ -46,6 +46,19 @@ def test_the_uptime_is_that_of_the_figures() -> None:
     assert look(None, report(1000.0)).uptime_s is None
 
 
+@pytest.mark.parametrize(
+    ("ending", "noticed", "leaving"),
+    [(2, 5, 2), (0, 5, 2), (0, 3, 0), (1, 3, 1), (None, None, 0)],
+)
+def test_executors_that_end_between_two_looks_are_told_too(
+    ending: int | None, noticed: int | None, leaving: int
+) -> None:
+    before = report(990.0, totals={"executorsNoticed": 3})
+    after = report(1000.0, totals={"executorsNoticed": noticed}, executors={"ending": ending})
+    found = measure(before, after, now=1000.0, prices=PRICES, desired=DESIRED, unschedulable=0, quota_executors=7)
+    assert (found.leaving, found.quota_executors) == (leaving, 7)
+
+
 def test_a_whole_look() -> None:
     before = report(
         990.0,

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from support_cycles import cycle
 from support_jobs import NOW, allocation, evaluation, job, measurement
 
-from sparkiot_operator.conditions import Finding, build_conditions, limited_finding, objective_finding
+from sparkiot_operator.conditions import (
+    Finding,
+    build_conditions,
+    degraded_finding,
+    limited_finding,
+    objective_finding,
+)
 from sparkiot_operator.errors import ApiUnreachableError
 from sparkiot_operator.events import EventRecorder, JobRef
 from sparkiot_operator.publish import RETRY_S, StatusPublisher
@@ -123,6 +129,26 @@ def test_clamps_limit_scaling_by_code() -> None:
     assert (finding.status, finding.reason) == (True, "MaxExecutors")
     assert "MaxStepUp" in finding.message
     assert limited_finding(cycle(4).decision).status is False
+
+
+def test_a_bound_outside_of_the_resource_is_the_reason_whatever_else_limits() -> None:
+    finding = limited_finding(cycle(50, quota_executors=9).decision)
+    assert (finding.status, finding.reason) == (True, "Quota")
+    assert finding.message == (
+        "MaxExecutors: executors 50 -> 20: the maximum is 20; "
+        "MaxStepUp: executors 20 -> 14: one step up from 4 is at most 4 times and 10 more; "
+        "Quota: executors 14 -> 9: the namespace's quota has room for 9"
+    )
+    assert limited_finding(cycle(50, unschedulable=1).decision).reason == "Unschedulable"
+
+
+def test_executors_that_have_to_end_degrade_a_job() -> None:
+    seen = cycle(4, leaving=2)
+    finding = degraded_finding(seen.decision, seen.evaluation)
+    assert (finding.status, finding.reason) == (True, "ExecutorsEnding")
+    assert finding.message.startswith("2 executors have to end")
+    calm = cycle(4)
+    assert degraded_finding(calm.decision, calm.evaluation).status is False
 
 
 @pytest.mark.parametrize(

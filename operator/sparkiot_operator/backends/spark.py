@@ -23,6 +23,7 @@ from sparkiot_operator.errors import (
     DriverError,
 )
 from sparkiot_operator.events import JobRef
+from sparkiot_operator.quota_look import QuotaLook
 from sparkiot_operator.resource.spec import SparkIoTJobSpec
 from sparkiot_operator.resource.status import AppliedStatus, DriverStatus, Phase
 from sparkiot_operator.resource.translate import InvalidSpecError
@@ -118,6 +119,7 @@ class SparkBackend:
         metadata = owned_metadata(namespace=ref.namespace, job=ref.name, uid=ref.uid)
         self._tokens = DriverTokens(objects, metadata, lifetime_s=token_lifetime_s)
         self._tiers = TierLook(objects, spec, ref.namespace)
+        self._quota = QuotaLook(objects, spec, ref.namespace)
         self._peers = peers
         self._confinement = confinement or Confinement()
         self._closed = not peers
@@ -176,6 +178,8 @@ class SparkBackend:
         if report.state is not DriverRunState.RUNNING:
             state = self.state
             raise BackendFailedError(state.reason, state.message)
+        await self._pass_on_notices(report, view, view.driver.pod_ip, now=now)
+        await self._quota.refresh(now)
         return Observed(self._measured(before, report, view, desired, now=now))
 
     async def apply(self, desired: Desired, *, now: float) -> None:
@@ -278,6 +282,18 @@ class SparkBackend:
             message = f"not allowed at pod security level {level} of namespace {namespace}: {'; '.join(refused)}"
             raise BackendRefusedError("PodNotAllowed", message)
 
+    async def _pass_on_notices(self, report: DriverReport, view: PodView, pod_ip: str, *, now: float) -> None:
+        """What the API server marks for its end, the driver replaces ahead; said again at each look while it is
+        there."""
+        application = report.application_id
+        ending = [found.executor for found in view.executors.leaving if found.application == application]
+        if application is None or not ending:
+            return
+        try:
+            await self._tokens.use(partial(self._announce, pod_ip, application, ending), now=now)
+        except DriverError as error:
+            LOGGER.warning("%s: the driver was not told that executors have to end: %s", self._ref, error)
+
     async def _close(self) -> None:
         """The network policy, once: also of a job that runs already, as its peers may be another operator's."""
         if self._closed:
@@ -297,6 +313,7 @@ class SparkBackend:
             prices=Prices(),
             desired=desired.allocation,
             unschedulable=view.executors.unschedulable,
+            quota_executors=self._quota.room(view.executors.pods, desired.allocation),
         )
         killed = view.executors.out_of_memory - self._out_of_memory
         self._out_of_memory = view.executors.out_of_memory
@@ -307,6 +324,9 @@ class SparkBackend:
 
     async def _tell(self, ip: str, request: AllocationRequest, token: str) -> None:
         await self._drivers.allocate(ip, token, request)
+
+    async def _announce(self, ip: str, application: str, executors: Sequence[str], token: str) -> None:
+        await self._drivers.notice(ip, token, application, executors)
 
     async def _call(self, call: Awaitable[T]) -> T:
         """A call whose refusal only the job's spec, a quota or a role can mend."""

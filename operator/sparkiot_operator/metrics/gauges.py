@@ -16,11 +16,13 @@ def _executors(cycle: Cycle) -> Readings:
     yield ("recommended",), cycle.decision.proposal.executors
     yield ("running",), cycle.evaluation.running
     yield ("pending",), cycle.evaluation.pending
+    yield ("ending",), cycle.evaluation.leaving
 
 
 def _limits(cycle: Cycle) -> Readings:
     yield ("min",), cycle.job.limits.min_executors
     yield ("max",), cycle.job.limits.max_executors
+    yield ("quota",), cycle.evaluation.quota_executors
 
 
 def _seconds(milliseconds: float | None) -> float | None:
@@ -41,12 +43,18 @@ def _phase(sample: JobSample) -> Readings:
 CYCLE_GAUGES: tuple[Read[Cycle], ...] = (
     Read(
         Family(
-            "sparkiot_job_executors", "Executors: desired, recommended by the policy, running, pending.", ("state",)
+            "sparkiot_job_executors",
+            "Executors: desired, recommended by the policy, running, pending; ending, of the running ones.",
+            ("state",),
         ),
         _executors,
     ),
     Read(
-        Family("sparkiot_job_executors_limit", "Fewest and most executors that the job allows: min, max.", ("bound",)),
+        Family(
+            "sparkiot_job_executors_limit",
+            "Fewest and most executors that the job allows: min, max; what the namespace's quota has room for: quota.",
+            ("bound",),
+        ),
         _limits,
     ),
     Read(

@@ -87,17 +87,22 @@ def waiting(pod: Json, what: str) -> Cause | None:
 def node_cause(pod: Json, what: str) -> Cause | None:
     """What the node or the control plane did to the pod; None when its end was its own."""
     status = pod.get("status", {})
-    target = condition(pod, "DisruptionTarget")
-    disrupted = target if target is not None and target.get("status") == "True" else {}
+    target = (condition(pod, "DisruptionTarget") or {}) if disrupted(pod) else {}
     for reason, said in (
         (status.get("reason"), status.get("message")),
-        (disrupted.get("reason"), disrupted.get("message")),
+        (target.get("reason"), target.get("message")),
     ):
         if reason in _NODE:
             return Cause(reason, f"{what} ended: {_NODE[reason]}" + (f": {said}" if said else ""))
         if reason and str(reason).startswith(("OutOf", "UnexpectedAdmission", "NodeAffinity", "NodePorts")):
             return Cause(reason, f"{what} was refused by its node: {said or reason}")
     return None
+
+
+def disrupted(pod: Json) -> bool:
+    """Whether the control plane or the node is about to end the pod, or did."""
+    found = condition(pod, "DisruptionTarget")
+    return found is not None and found.get("status") == "True"
 
 
 def out_of_memory(pod: Json) -> bool:

@@ -13,6 +13,7 @@ from .causes import (
     CONFIGURATION_EXIT,
     Cause,
     condition,
+    disrupted,
     driver_failure,
     executor_failure,
     init_failure,
@@ -62,12 +63,22 @@ class DriverView:
     out_of_memory: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """An executor whose end is announced. application, executor: Spark's ids."""
+
+    application: str
+    executor: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorsView:
-    """Executor pods; those that are being deleted count nowhere but in ``out_of_memory``.
+    """Executor pods; those that are being deleted count nowhere but in ``out_of_memory`` and ``leaving``.
 
     unschedulable: of the pending ones, those for which the cluster has no room. out_of_memory: uids of the pods that
-    the kernel killed for want of memory, for as long as they are listed. cause: why one of them does not run, the
+    the kernel killed for want of memory, for as long as they are listed. leaving: those that run and have to end, by
+    what a drain of their node, a spot notice or a preemption leaves in a pod; also those that the driver itself takes
+    away, which only the driver can tell apart. pods: all of them, as listed. cause: why one of them does not run, the
     first of: its image or configuration, no room, its last failure.
     """
 
@@ -75,6 +86,8 @@ class ExecutorsView:
     running: int = 0
     unschedulable: int = 0
     out_of_memory: frozenset[str] = frozenset()
+    pods: tuple[Json, ...] = ()
+    leaving: tuple[Leaving, ...] = ()
     cause: Cause | None = None
 
 
@@ -172,8 +185,20 @@ def _executors(pods: Sequence[Json]) -> ExecutorsView:
         running=sum(pod.get("status", {}).get("phase") == "Running" for pod in live),
         unschedulable=len(unplaced),
         out_of_memory=frozenset(pod["metadata"].get("uid", "") for pod in pods if out_of_memory(pod)),
+        pods=tuple(pods),
+        leaving=tuple(end for pod in pods if (end := _leaving(pod))),
         cause=next(iter([*blocked, *unplaced, *broken[-1:]]), None),
     )
+
+
+def _leaving(pod: Json) -> Leaving | None:
+    """A pod that runs and has to end: whoever drains a node evicts its pods, and the API server marks these."""
+    metadata = pod["metadata"]
+    labels = metadata.get("labels") or {}
+    application, executor = labels.get(naming.APPLICATION_LABEL), labels.get(naming.EXECUTOR_ID_LABEL)
+    if pod.get("status", {}).get("phase") != "Running" or not application or not executor:
+        return None
+    return Leaving(application, executor) if disrupted(pod) or metadata.get("deletionTimestamp") else None
 
 
 def _named(pod: Json) -> str:

@@ -22,12 +22,14 @@ def measure(
     prices: Prices,
     desired: Allocation,
     unschedulable: int,
+    quota_executors: int | None = None,
 ) -> Measurement:
     """One look at a live job.
 
     previous: the last report before this one, None at the first look. now: the operator's clock as the report came,
     epoch seconds. desired: the allocation that the job shall have; executors are billed by its memory until the driver
-    applied one. unschedulable: executor pods for which the cluster has no room.
+    applied one. unschedulable: executor pods for which the cluster has no room. quota_executors: how many the
+    namespace's quotas have room for; None where none bounds them.
 
     The measurement is as old as what the driver last read from Spark: one whose runtime hangs must not look fresh.
     Another incarnation begins its sums anew: what is a rate is None then, and what is counted counts from its start.
@@ -48,6 +50,8 @@ def measure(
         running=executors.running,
         pending=executors.pending,
         unschedulable=unschedulable,
+        quota_executors=quota_executors,
+        leaving=max(executors.ending or 0, _counted(previous, report, "executors_noticed")),
         temperature=_temperature(report),
         cost_per_hour=_cost_per_hour(since, report, prices, applied or desired),
         trigger_interval_s=_slowest(active),

@@ -108,6 +108,7 @@ class TotalsReport(_Wire):
     gc_seconds: Number | None = None
     task_seconds: Number | None = None
     failed_tasks: Count | None = None
+    executors_noticed: Count | None = None
     executors_lost: Count | None = None
     executors_out_of_memory: Count | None = None
 
@@ -136,6 +137,7 @@ class ExecutorsReport(_Wire):
     wanted: Count | None = None
     running: Count | None = None
     pending: Count | None = None
+    ending: Count | None = None
     cores: Count | None = None
     list_: tuple[ExecutorReport, ...] = Field((), alias="list")
     removed: tuple[RemovedReport, ...] = ()

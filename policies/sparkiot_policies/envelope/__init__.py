@@ -39,6 +39,6 @@ def constrain(job: Job, evaluation: Evaluation, proposal: Allocation) -> tuple[A
         pace.executors(job, evaluation, base, draft)
     pace.shuffle(job, evaluation, base, draft)
     restart.apply(job, evaluation, base, draft)
-    room.apply(job, evaluation, base, draft)
+    room.apply(evaluation, base, draft)
     bounds.afford(job, base, draft)
     return draft.allocation, draft.clamps_against(proposal)

@@ -43,11 +43,14 @@ def _ineffective(job: Job, evaluation: Evaluation) -> str | None:
     After Flink's ``JobVertexScaler.detectIneffectiveScaleUp``: of the increase in processing rate that the executors
     promised, less than EFFECTIVENESS came. The processing rate is rows over busy time, what the job can do rather than
     what it was given. It is judged only when it is measured under need: since the last step the executors had time to
-    start and then to fill a metrics window, the load is still there, batches fill the trigger interval and miss the
-    latency objective. A job that scaled ahead of a burst and idles is thus never called ineffective.
+    start and then to fill a metrics window, none was lost or replaced in it, the load is still there, batches fill the
+    trigger interval and miss the latency objective. A job that scaled ahead of a burst and idles is thus never called
+    ineffective.
     """
     up, running, rate = evaluation.history.last_scale_up, evaluation.running, evaluation.processing_rate
     if up is None or up.processing_rate is None or rate is None or not running or running <= up.executors:
+        return None
+    if evaluation.disrupted:  # some of the window had fewer executors than run now
         return None
     startup = STARTUP_S if evaluation.observation.startup is None else evaluation.observation.startup
     if evaluation.now - up.time < startup + job.metrics_window_s or not _in_need(job, evaluation.observation, up):

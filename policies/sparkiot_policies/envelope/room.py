@@ -3,17 +3,16 @@
 from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.decision import ClampCode
 from sparkiot_policies.evaluation import Evaluation
-from sparkiot_policies.job import Job
 
 from .draft import Draft
 
 
-def apply(job: Job, evaluation: Evaluation, base: Allocation, draft: Draft) -> None:
+def apply(evaluation: Evaluation, base: Allocation, draft: Draft) -> None:
     """Stop growth that could not be placed. What is already asked for stays: a quota ends no running pod, and pending
     pods are what makes a cluster autoscaler add nodes."""
     if draft.allocation.executors <= base.executors:
         return
-    quota = job.limits.quota_executors
+    quota = evaluation.quota_executors
     if quota is not None and draft.allocation.executors > quota:
         message = f"the namespace's quota has room for {quota}"
         draft.limit(ClampCode.QUOTA, "executors", max(quota, base.executors), message)

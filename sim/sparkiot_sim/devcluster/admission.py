@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sparkiot_sim.devcluster import pods, registry
+from sparkiot_sim.devcluster import pods, quota, registry
 from sparkiot_sim.devcluster.errors import FieldError, Obj, bad_request, conflict, invalid, stale
 from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, Resource
 from sparkiot_sim.devcluster.schema import StructuralSchema
@@ -170,6 +170,8 @@ def conform(resource: Resource, obj: Obj, before: Obj | None, options: WriteOpti
         registry.admit(obj, now)
     if resource.storage == pods.PODS:
         pods.admit(obj)
+    if resource.storage == quota.QUOTAS:
+        quota.admit(obj)
     if (resource.group, resource.kind) == ("", "Secret"):
         _fold_plain_text(obj)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sparkiot_sim.devcluster import admission, errors, managed, patches, pods, scale
+from sparkiot_sim.devcluster import admission, errors, managed, patches, pods, quota, scale
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.errors import Obj
 from sparkiot_sim.devcluster.registry import Registry
@@ -213,6 +213,19 @@ class Api:
             self.store.remove(storage, key)
         else:
             self.store.put(storage, obj)
+        if storage in (pods.PODS, quota.QUOTAS):
+            self._count(key[0])
+
+    def _count(self, namespace: str) -> None:
+        """Brings the namespace's quotas up to date; a real cluster's controller does so a moment later."""
+        for record in self.store.records(quota.QUOTAS, namespace):
+            bound = record.load()
+            status = quota.status(bound, self._pods(namespace))
+            if bound.get("status") != status:
+                self.store.put(quota.QUOTAS, {**bound, "status": status})
+
+    def _pods(self, namespace: str) -> list[Obj]:
+        return [record.load() for record in self.store.records(pods.PODS, namespace)]
 
     def _require(self, resource: Resource, key: Key) -> Record:
         record = self.store.get(resource.storage, key)
@@ -232,6 +245,11 @@ class Api:
             if namespace.deleting:
                 why = f"unable to create new content in namespace {key[0]} because it is being terminated"
                 raise errors.forbidden(resource.plural, resource.group, key[1], why)
+        if resource.storage == pods.PODS:
+            bounds = [record.load() for record in self.store.records(quota.QUOTAS, key[0])]
+            refused = quota.refusal(bounds, self._pods(key[0]), obj) if bounds else None
+            if refused is not None:
+                raise refused
         account = obj["spec"]["serviceAccountName"] if resource.storage == pods.PODS else ""
         if account and self.store.get(SERVICE_ACCOUNTS, (key[0], account)) is None:
             why = f'error looking up service account {key[0]}/{account}: serviceaccount "{account}" not found'

@@ -157,6 +157,7 @@ BUILT_IN: tuple[Resource, ...] = (
         kind="PersistentVolumeClaim", plural="persistentvolumeclaims", short_names=("pvc",), has_status=True,
         columns=(_STATUS, AGE), initial={"status": {"phase": "Pending"}},
     ),
+    Resource(kind="ResourceQuota", plural="resourcequotas", short_names=("quota",), has_status=True),
     Resource(
         kind="Node", plural="nodes", short_names=("no",), namespaced=False, has_status=True, columns=_NODE_COLUMNS,
     ),

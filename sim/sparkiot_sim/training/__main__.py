@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from sparkiot_policies.artifact import load_artifact
 from sparkiot_policies.errors import PolicyError
+from sparkiot_policies.learned import LearnedPolicy
 from sparkiot_policies.library import FOLDER, locate
 from sparkiot_policies.manifest import Manifest
 
-from . import from_audit, meta, realistic, thesis, thesis_meta
+from . import familiar, from_audit, meta, realistic, strangeness, thesis, thesis_meta
+from .familiar import familiarise
 from .ppo import PpoSettings
 from .td3 import Td3Settings
 from .warm_start import read_start
@@ -22,15 +25,17 @@ from .warm_start import read_start
 WORK = Path(".cache/training")
 PARTS = ("thesis", "thesis-meta", "realistic", "meta")
 AUDIT = "audit"
+FAMILIARITY = "familiarity"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sparkiot_sim.training", description=__doc__)
     parser.add_argument(
         "part",
-        choices=[*PARTS, "all", AUDIT],
+        choices=[*PARTS, "all", AUDIT, FAMILIARITY],
         help="thesis-meta and meta train over the policies of thesis and realistic that the folder holds;"
-        " audit goes on training a policy on an audit log",
+        " audit goes on training a policy on an audit log;"
+        f" {FAMILIARITY} trains nothing: it measures anew what the policy of realistic was trained on",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="holds one artifact each (default: the package's)")
     parser.add_argument("--work", type=Path, default=WORK, help=f"holds checkpoints and curves (default: {WORK})")
@@ -55,6 +60,11 @@ def main() -> None:
             sys.exit(f"error: {error.filename}: does not exist")
         except (PolicyError, ValueError) as error:
             sys.exit(f"error: {error}")
+        return
+    if arguments.part == FAMILIARITY:
+        measure_familiarity(
+            arguments.folder / realistic.NAME, familiar.SEED if arguments.seed is None else arguments.seed
+        )
         return
     for part in PARTS if arguments.part == "all" else [arguments.part]:
         work = arguments.work / part
@@ -87,6 +97,16 @@ def train_on_audit(arguments: argparse.Namespace) -> None:
     judgement = from_audit.compare(found, base, folder)
     print(f"{folder}: {manifest.name}")
     print(judgement.text())
+
+
+def measure_familiarity(folder: Path, seed: int) -> None:
+    """Write what a policy was trained on into its artifact, and say what that is worth on other days."""
+    manifest = familiarise(folder, seed=seed)
+    print(f"{folder}: {manifest.digest}")
+    policy = LearnedPolicy(load_artifact(folder))
+    print(strangeness.false_alarms(policy))
+    for alarms in strangeness.shifted(policy):
+        print(alarms, flush=True)
 
 
 def train(part: str, folder: Path, work: Path, seed: int | None) -> Manifest:

@@ -27,6 +27,7 @@ from sparkiot_sim.tournament.statistics import rows
 
 from .checkpoint import Checkpoint
 from .cluster_batch import ClusterBatch
+from .familiar import familiarise
 from .ppo import PpoSettings, train_ppo
 from .pretrain import PretrainSettings, met, pretrain
 from .vec_env import Observations
@@ -189,6 +190,7 @@ def train(folder: Path, settings: PpoSettings = SETTINGS, *, work: Path, progres
             prepare=prepare,
             progress=progress,
         )
+    familiarise(folder)
     return score(folder)
 
 

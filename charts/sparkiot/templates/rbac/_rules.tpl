@@ -20,6 +20,9 @@
   resources: [pods]
   verbs: [list, watch, create, delete]
 - apiGroups: [""]
+  resources: [resourcequotas] # how many executors a namespace has room for
+  verbs: [list]
+- apiGroups: [""]
   resources: [configmaps] # get: recorded load of simulated jobs
   verbs: [get, create, patch, delete]
 - apiGroups: [""]
