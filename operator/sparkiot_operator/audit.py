@@ -31,8 +31,10 @@ from .errors import OperatorError
 from .events import JobRef
 
 LOGGER = logging.getLogger(__name__)
-SCHEMA = 1
+SCHEMA = 2
 """Version of a line's layout; a reader refuses those that it does not know."""
+READABLE = (1, SCHEMA)
+"""Version 1 knew no policy in shadow."""
 FILE_NAME = "decisions.jsonl"
 TAIL_BYTES = 65536
 _ROTATED = re.compile(re.escape(FILE_NAME) + r"\.(\d+)$")
@@ -44,13 +46,15 @@ class AuditError(OperatorError):
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One decision and its surroundings. generation: of the spec that it rests on."""
+    """One decision and its surroundings. generation: of the spec that it rests on. shadow: what a policy on trial
+    decided beside it, for itself alone; None where there was none."""
 
     ref: JobRef
     generation: int
     job: Job
     evaluation: Evaluation
     decision: Decision
+    shadow: Decision | None = None
 
 
 class AuditLog:
@@ -109,6 +113,7 @@ def encode_record(record: AuditRecord) -> dict[str, Any]:
         "job": encode_job(record.job),
         "evaluation": encode_evaluation(record.evaluation),
         "decision": encode_decision(record.decision),
+        "shadow": encode_decision(record.shadow) if record.shadow else None,
     }
 
 
@@ -166,13 +171,14 @@ def _read_file(path: Path) -> Iterator[AuditRecord]:
 def decode_line(line: bytes) -> AuditRecord:
     """The inverse of ``AuditLog.write``. Raises ValueError, TypeError or KeyError for what is no record."""
     raw = orjson.loads(line)
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+    if not isinstance(raw, dict) or raw.get("schema") not in READABLE:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
-        raise ValueError(f"schema {found!r}, known is {SCHEMA}")
+        raise ValueError(f"schema {found!r}, known are {', '.join(map(str, READABLE))}")
     return AuditRecord(
         ref=JobRef(raw["namespace"], raw["name"], raw["uid"]),
         generation=raw["generation"],
         job=decode_job(raw["job"]),
         evaluation=decode_evaluation(raw["evaluation"]),
         decision=decode_decision(raw["decision"]),
+        shadow=decode_decision(raw["shadow"]) if raw.get("shadow") else None,
     )

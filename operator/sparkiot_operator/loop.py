@@ -36,6 +36,7 @@ from .errors import (
     BackendRefusedError,
 )
 from .events import Event, EventRecorder, JobRef
+from .promotion.findings import promotion_findings
 from .publish import StatusPublisher
 from .reasons import DegradedReason, ObservationReason
 from .remember import remember
@@ -120,6 +121,7 @@ class JobLoop:
             self._services.metrics.jobs.forget(self._ref)
             if self._services.timelines is not None:
                 self._services.timelines.forget(self._ref)
+            self._services.canaries.forget(self._ref.uid)
             await self._signals.stop()
 
     async def stop(self) -> None:
@@ -190,7 +192,8 @@ class JobLoop:
         if cycle.allocation != cycle.decision.previous:
             self._log.info("%s: %s", self._ref, describe(cycle.decision))
         await session.realize(cycle)
-        record = AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision)
+        shadow = cycle.promotion.shadow.decision if cycle.promotion and cycle.promotion.shadow else None
+        record = AuditRecord(self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision, shadow)
         remember(self._services, record, session.fallback)
         metrics.record(self._ref, cycle, now=real)
         metrics.cycle_seconds.observe(self._services.clock() - real)
@@ -205,7 +208,11 @@ class JobLoop:
             previous=self._publisher.current,
             phase=cycle.state.phase,
             generation=self._generation,
-            findings=[*_findings(session, cycle), *self._signal_findings(cycle)],
+            findings=[
+                *_findings(session, cycle),
+                *self._signal_findings(cycle),
+                *promotion_findings(cycle.promotion, self._publisher.current.conditions),
+            ],
             cycle=cycle,
             now=real,
         )
@@ -255,7 +262,7 @@ class JobLoop:
             return self._open(spec, real)
         if session.spec is not spec:
             self._tick = None
-            session.edit(str(self._ref), spec)
+            session.edit(str(self._ref), spec, real=real)
         return session
 
     def _open(self, spec: SparkIoTJobSpec, real: float) -> Session:
@@ -265,6 +272,7 @@ class JobLoop:
             spec,
             self._publisher.current,
             policies=services.policies,
+            canaries=services.canaries,
             surroundings=Surroundings(
                 ref=self._ref,
                 default_backend=services.settings.default_backend,
