@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from support_jobs import NOW, Scripted, allocation, evaluation, job, measurement
+from support_promotion import promotion_view
 
 from sparkiot_operator.backends import BackendState
 from sparkiot_operator.resource.status import DriverStatus, Phase, ShuffleStatus, TierTroubleStatus
@@ -34,7 +35,8 @@ def cycle(proposed: int = 6, *, state: BackendState | None = None, **changes: An
 
 
 def live_cycle(*, restarts: int = 0, pod_uid: str | None = "p1", ready: bool = True, **changes: Any) -> Cycle:
-    """The same of a live job: with a driver, a tiered shuffle whose hot tier fails, and burst signals."""
+    """The same of a live job: with a driver, a tiered shuffle whose hot tier fails, burst signals, a policy in shadow
+    and a canary."""
     state = BackendState(
         phase=Phase.RUNNING,
         ready=ready,
@@ -59,4 +61,4 @@ def live_cycle(*, restarts: int = 0, pod_uid: str | None = "p1", ready: bool = T
     view = SignalsView(
         followed_s=100, stale_after_s=30, age_s=2.5, time=NOW - 2.5, source="g/c", accepted=5, dropped={"Stale": 2}
     )
-    return replace(cycle(state=state, temperature=0.5, **changes), signals=view)
+    return replace(cycle(state=state, temperature=0.5, **changes), signals=view, promotion=promotion_view())

@@ -4,7 +4,8 @@ from typing import Any
 
 from sparkiot_policies.allocation import Allocation, format_memory, parse_memory
 
-from .resource.status import AllocationStatus, AppliedStatus, DesiredStatus
+from .resource.allocation import AllocationStatus
+from .resource.status import AppliedStatus, DesiredStatus
 from .times import format_seconds, timestamp
 
 
@@ -28,9 +29,7 @@ def applied_status(
     )
 
 
-def stored_allocation(found: AllocationStatus | None) -> Allocation | None:
-    if found is None:
-        return None
+def stored_allocation(found: AllocationStatus) -> Allocation:
     return Allocation(
         executors=found.executors,
         memory_mib=parse_memory(found.memory),

@@ -42,7 +42,8 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
     """One decision and its surroundings. generation: of the spec that it rests on. why: what people are told of it;
-    empty where it changed nothing."""
+    empty where it changed nothing. shadow: what a policy on trial decided beside it, for itself alone; None where there
+    was none."""
 
     ref: JobRef
     generation: int
@@ -50,6 +51,7 @@ class AuditRecord:
     evaluation: Evaluation
     decision: Decision
     why: str = ""
+    shadow: Decision | None = None
 
 
 class AuditLog:
@@ -121,6 +123,7 @@ def encode_record(record: AuditRecord) -> dict[str, Any]:
         "evaluation": encode_evaluation(record.evaluation),
         "decision": encode_decision(record.decision),
         **({"why": record.why} if record.why else {}),
+        "shadow": encode_decision(record.shadow) if record.shadow else None,
     }
 
 
@@ -176,4 +179,5 @@ def _record(found: Logged) -> AuditRecord:
         evaluation=found.evaluation,
         decision=found.decision,
         why=found.why,
+        shadow=found.shadow,
     )

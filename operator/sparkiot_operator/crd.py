@@ -25,6 +25,10 @@ COLUMNS = (
     ("Reason", "string", ".status.decision.reason", "What the last decision did", 1),
     ("Policy", "string", ".status.decision.policy.name", "Policy that decided", 1),
     ("Mode", "string", ".spec.scaling.mode", "How much the policy may do", 1),
+    ("In-Effect", "string", ".status.mode", "Mode in force: Active once a policy in shadow was promoted", 1),
+    ("Would-Cost/h", "string", ".status.shadow.costPerHour", "Of the policy in shadow by the model", 1),
+    ("Would-Attain", "string", ".status.shadow.attainment", "Of the policy in shadow by the model", 1),
+    ("Canary", "string", ".status.canary.state", "What the job does in a canary", 1),
 )
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkiot_policies.decision import ClampCode, FallbackCode, Reason
+from sparkiot_policies.promotion.verdict import VerdictCode
 
 from .errors import ApiError
-from .reasons import EventReason
+from .reasons import CanaryReason, EventReason, PromotionReason
 from .resource import API_VERSION, KIND
-from .resource.status import AllocationStatus, Condition, ConditionType, Phase, SparkIoTJobStatus
+from .resource.allocation import AllocationStatus
+from .resource.status import Condition, ConditionType, Phase, SparkIoTJobStatus
 from .times import precise_timestamp, timestamp
 
 LOGGER = logging.getLogger(__name__)
@@ -108,11 +110,8 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
                 after.message,
                 warning=now != "True",
             )
-        case ConditionType.OBSERVATION_FRESH if was is not None:
-            if now == "False" and was == "True":
-                yield Event(EventReason.OBSERVATION_STALE, after.message, warning=True)
-            elif now == "True" and was == "False":
-                yield Event(EventReason.OBSERVATION_FRESH, "measurements arrive again")
+        case ConditionType.OBSERVATION_FRESH:
+            yield from _observation_event(was, after)
         case ConditionType.SHUFFLE_TIERS_READY:
             yield from _turned(
                 was,
@@ -128,10 +127,32 @@ def _condition_event(before: Condition | None, after: Condition) -> Iterator[Eve
                 yield Event(_degraded_reason(after.reason), after.message, warning=True)
             elif was == "True" and before is not None:
                 yield Event(_recovered_reason(before.reason), "the job is as expected again")
+        case ConditionType.PROMOTED:
+            yield from _promotion_event(was, after)
+        case ConditionType.CANARY_HEALTHY if (reason := CANARY_EVENTS.get(after.reason)) is not None:
+            yield Event(reason, after.message, warning=now == "False")
         case ConditionType.SIGNAL_FRESH:
             yield from _turned(was, after, after.reason, EventReason.SIGNAL_FRESH, "burst signals arrive again")
         case ConditionType.READY if now == "False" and after.reason not in SILENT:
             yield Event(after.reason, after.message, warning=after.reason not in EXPECTED)
+
+
+def _observation_event(was: str | None, after: Condition) -> Iterator[Event]:
+    if (was, after.status) == ("True", "False"):
+        yield Event(EventReason.OBSERVATION_STALE, after.message, warning=True)
+    elif (was, after.status) == ("False", "True"):
+        yield Event(EventReason.OBSERVATION_FRESH, "measurements arrive again")
+
+
+def _promotion_event(was: str | None, after: Condition) -> Iterator[Event]:
+    if after.status == "True":
+        yield Event(EventReason.PROMOTED, after.message)
+    elif after.reason == PromotionReason.DEMOTED:
+        yield Event(EventReason.DEMOTED, after.message, warning=True)
+    elif was == "True":
+        yield Event(EventReason.BACK_IN_SHADOW, after.message)
+    elif after.reason == VerdictCode.BETTER:
+        yield Event(EventReason.READY_FOR_PROMOTION, after.message)
 
 
 def _turned(was: str | None, after: Condition, failed: str, recovered: str, message: str) -> Iterator[Event]:
@@ -142,6 +163,12 @@ def _turned(was: str | None, after: Condition, failed: str, recovered: str, mess
         yield Event(recovered, message)
 
 
+CANARY_EVENTS: Mapping[str, EventReason] = {
+    CanaryReason.TRIAL: EventReason.CANARY_STARTED,
+    CanaryReason.PASSED: EventReason.CANARY_PASSED,
+    CanaryReason.WITHDRAWN: EventReason.CANARY_WITHDRAWN,
+}
+"""What a job does in a canary, where that is worth an event."""
 SILENT = frozenset({"Suspended", "Completed", "Starting", "DriverStarting", "Stopping"})
 """Reasons of not being ready that the phase already tells, or that last a moment."""
 EXPECTED = frozenset({"SpecChanged", "Restarting"})

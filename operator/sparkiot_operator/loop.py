@@ -16,17 +16,8 @@ from .audit import AuditRecord
 from .backends import ENDED, Surroundings, kind_of
 from .burst_wake import BurstWake
 from .clock import JumpWatch, Tick, next_tick
-from .conditions import (
-    Finding,
-    degraded,
-    degraded_finding,
-    limited_finding,
-    objective_finding,
-    observation_finding,
-    ready,
-    shuffle_finding,
-    signal_finding,
-)
+from .conditions import Finding, degraded, ready, signal_finding
+from .cycle_findings import cycle_findings
 from .errors import (
     ApiError,
     ApiNotFoundError,
@@ -36,6 +27,7 @@ from .errors import (
     BackendRefusedError,
 )
 from .events import Event, EventRecorder, JobRef
+from .promotion.findings import promotion_findings
 from .publish import StatusPublisher
 from .reasons import DegradedReason, ObservationReason
 from .remember import remember
@@ -115,6 +107,7 @@ class JobLoop:
             self._services.metrics.jobs.forget(self._ref)
             if self._services.timelines is not None:
                 self._services.timelines.forget(self._ref)
+            self._services.canaries.forget(self._ref.uid)
             await self._signals.stop()
 
     async def stop(self) -> None:
@@ -197,7 +190,13 @@ class JobLoop:
             self._log.info("%s: %s", self._ref, cycle.why)
         await session.realize(cycle)
         record = AuditRecord(
-            self._ref, self._generation or 0, cycle.job, cycle.evaluation, cycle.decision, why=cycle.why
+            self._ref,
+            self._generation or 0,
+            cycle.job,
+            cycle.evaluation,
+            cycle.decision,
+            why=cycle.why,
+            shadow=cycle.promotion.shadow.decision if cycle.promotion and cycle.promotion.shadow else None,
         )
         remember(self._services, record, session.fallback)
         metrics.record(self._ref, cycle, now=real)
@@ -213,7 +212,11 @@ class JobLoop:
             previous=self._publisher.current,
             phase=cycle.state.phase,
             generation=self._generation,
-            findings=[*_findings(session, cycle), *self._signal_findings(cycle)],
+            findings=[
+                *cycle_findings(session, cycle),
+                *self._signal_findings(cycle),
+                *promotion_findings(cycle.promotion, self._publisher.current.conditions),
+            ],
             cycle=cycle,
             now=real,
         )
@@ -265,7 +268,7 @@ class JobLoop:
             return self._open(spec, real)
         if session.spec is not spec:
             self._tick = None
-            session.edit(str(self._ref), spec)
+            session.edit(str(self._ref), spec, real=real)
         return session
 
     def _open(self, spec: SparkIoTJobSpec, real: float) -> Session:
@@ -275,6 +278,7 @@ class JobLoop:
             spec,
             self._publisher.current,
             policies=services.policies,
+            canaries=services.canaries,
             surroundings=Surroundings(
                 ref=self._ref,
                 default_backend=services.settings.default_backend,
@@ -385,22 +389,3 @@ def _essence_of_pod(status: Mapping[str, Any]) -> tuple[object, ...]:
     ]
     ready = [c.get("status") for c in status.get("conditions", []) if c.get("type") == "Ready"]
     return status.get("phase"), tuple(ready), tuple(waiting)
-
-
-def _findings(session: Session, cycle: Cycle) -> list[Finding]:
-    evaluation, decision, state = cycle.evaluation, cycle.decision, cycle.state
-    fresh = observation_finding(cycle.job, evaluation, cycle.observe_error)
-    if state.ready and not fresh.status:
-        running = ready(False, fresh.reason, fresh.message)
-    else:
-        running = ready(state.ready, state.reason, state.message)
-    tiers = shuffle_finding(state.shuffle)
-    return [
-        running,
-        session.policy_findings(),
-        fresh,
-        objective_finding(cycle.job, evaluation),
-        limited_finding(decision),
-        *([tiers] if tiers is not None else []),
-        degraded_finding(decision, evaluation),
-    ]

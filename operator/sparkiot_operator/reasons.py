@@ -7,6 +7,7 @@ import enum
 from collections.abc import Mapping
 
 from sparkiot_policies.decision import ClampCode, FallbackCode
+from sparkiot_policies.promotion.verdict import VerdictCode
 
 from .resource.status import ConditionType
 
@@ -63,6 +64,30 @@ class SignalReason(enum.StrEnum):
     """The job follows no signals any more."""
 
 
+class PromotionReason(enum.StrEnum):
+    PROMOTED = "Promoted"
+    """The policy earned the job and acts."""
+    DEMOTED = "Demoted"
+    """It acted until the fallback rule had to; nothing is promoted until the cool-down is over."""
+    NOT_IN_SHADOW = "NotInShadow"
+    """The job is in no shadow any more."""
+
+
+class CanaryReason(enum.StrEnum):
+    BASELINE = "Baseline"
+    """The attainment of the job is not known for long enough to try anything."""
+    TRIAL = "Trial"
+    """The job tries the new version."""
+    CONTROL = "Control"
+    """The job keeps its version, and others are compared with it."""
+    PASSED = "Passed"
+    """The job tries the new version and kept its attainment for as long as the canary asks for."""
+    WITHDRAWN = "Withdrawn"
+    """The new version was taken away; it is not tried again until the canary is edited."""
+    NO_CANARY = "NoCanary"
+    """The job states no canary any more."""
+
+
 class DegradedReason(enum.StrEnum):
     AS_EXPECTED = "AsExpected"
     """Nothing stands in for the policy, and every executor finds room."""
@@ -81,6 +106,8 @@ REASONS: Mapping[ConditionType, tuple[type[enum.StrEnum], ...]] = {
     ConditionType.SCALING_LIMITED: (LimitedReason, ClampCode),
     ConditionType.SHUFFLE_TIERS_READY: (ShuffleReason,),
     ConditionType.SIGNAL_FRESH: (SignalReason,),
+    ConditionType.PROMOTED: (PromotionReason, VerdictCode),
+    ConditionType.CANARY_HEALTHY: (CanaryReason,),
     ConditionType.DEGRADED: (DegradedReason, FallbackCode),
 }
 
@@ -126,6 +153,21 @@ class EventReason(enum.StrEnum):
     """The fallback rule acts instead of the job's policy; the message says why."""
     FALLBACK_ENDED = "FallbackEnded"
     """The job's policy acts again."""
+    PROMOTED = "Promoted"
+    """A policy in shadow earned the job and acts from now on."""
+    READY_FOR_PROMOTION = "ReadyForPromotion"
+    """A policy in shadow earned the job, which does not ask for promotion by itself."""
+    DEMOTED = "Demoted"
+    """A promoted policy had to fall back: the rule acts, and the policy is in shadow again."""
+    BACK_IN_SHADOW = "BackInShadow"
+    """A promoted policy is in shadow again without a fault of its own: another version was loaded, or the job no longer
+    asks for promotion."""
+    CANARY_STARTED = "CanaryStarted"
+    """The job tries the new version of its canary."""
+    CANARY_PASSED = "CanaryPassed"
+    """The job kept its attainment with it for as long as the canary asks for."""
+    CANARY_WITHDRAWN = "CanaryWithdrawn"
+    """The new version was taken away; the message says why."""
     RECOVERED = "Recovered"
     """The job is no longer degraded."""
     SIGNAL_FRESH = "SignalFresh"

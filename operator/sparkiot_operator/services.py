@@ -1,7 +1,7 @@
 """What every job's loop shares: made once at start, closed once at the end."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .audit import AuditLog
@@ -11,6 +11,7 @@ from .driver_client import DriverClient
 from .fence import Fence
 from .metrics import Metrics
 from .policies_store import PolicyStore
+from .promotion.board import CanaryBoard
 from .settings import Settings
 
 
@@ -48,3 +49,4 @@ class Services:
     pod_resize: bool = False
     fence: Fence | None = None
     timelines: Timelines | None = None
+    canaries: CanaryBoard = field(default_factory=CanaryBoard)

@@ -4,7 +4,7 @@ observe -> evaluate -> decide -> (the loop writes the status) -> realize
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sparkiot_policies.allocation import parse_memory
 from sparkiot_policies.controller import Controller
@@ -23,6 +23,8 @@ from .errors import BackendFailedError
 from .explanation import Explainer, sentence
 from .metrics.timed import TimedPolicy
 from .policies_store import PolicyStore, UnavailablePolicy
+from .promotion.board import CanaryBoard
+from .promotion.job_promotion import JobPromotion
 from .reasons import PolicyReason
 from .resource.spec import BackendKind, PolicyRef, SparkIoTJobSpec
 from .resource.status import ConditionType, Phase, SimulationStatus, SparkIoTJobStatus
@@ -46,6 +48,7 @@ class Session:
         clock: JobClock,
         backend: Backend,
         controller: Controller,
+        promotion: JobPromotion,
         policies: PolicyStore,
         generation: int,
         live: bool,
@@ -54,6 +57,7 @@ class Session:
         self.clock = clock
         self._backend = backend
         self._controller = controller
+        self._promotion = promotion
         self._policies = policies
         self._generation = generation
         self._live = live
@@ -76,9 +80,10 @@ class Session:
         """Whether an edited spec can be taken over while the job runs: what the backend reads must be the same."""
         return _of_backend(self.spec) == _of_backend(spec)
 
-    def edit(self, name: str, spec: SparkIoTJobSpec) -> None:
-        """Take over another spec that the session ``accepts``."""
-        self._controller.job = to_job(name, spec, live=self._live)
+    def edit(self, name: str, spec: SparkIoTJobSpec, *, real: float) -> None:
+        """Take over another spec that the session ``accepts``. real: real time, epoch seconds."""
+        self._controller.job = job = to_job(name, spec, live=self._live)
+        self._promotion.edit(spec, job, now=self.clock.job_time(real))
         self.spec = spec
 
     @property
@@ -99,10 +104,11 @@ class Session:
             measurement, signal = observed.measurement, observed.signal or announced
         except BackendFailedError as failure:
             error = str(failure)
-        self._refresh_policies()
+        self._refresh_policies(now)
         controller = self._controller
         evaluation, decision = controller.step(measurement, signal=signal, now=now)
         why = self._explain(evaluation, decision)
+        promotion = self._promotion.step(measurement, signal=signal, decision=decision, job=controller.job, now=now)
         advised = controller.job.mode is Mode.ADVISE
         allocation = decision.previous if advised else decision.allocation
         if allocation != decision.previous:
@@ -121,6 +127,7 @@ class Session:
             memory_floor_mib=controller.memory_floor_mib,
             simulation=None if self._live else self._simulation(now),
             why=why,
+            promotion=promotion,
         )
 
     async def realize(self, cycle: Cycle) -> None:
@@ -146,7 +153,7 @@ class Session:
 
     def policy_findings(self) -> Finding:
         """Whether the policy and, where the scenario needs one, the meta-controller are loaded."""
-        ref, problems = self.spec.policy, []
+        ref, problems = self._promotion.policy_ref, []
         policy = self._policies.policy(ref.name, ref.digest)
         if policy.problem is not None:
             problems.append(f"policy {ref.name}: {policy.problem}; {ref.fallback} acts instead")
@@ -154,9 +161,9 @@ class Session:
             meta = self._policies.meta_controller(ref.meta_controller)
             if meta.problem is not None:
                 problems.append(f"meta-controller {ref.meta_controller}: {meta.problem}; the weights stay as they are")
-        if problems:
+        if policy.value is None or problems:
             return Finding(ConditionType.POLICY_LOADED, False, PolicyReason.POLICY_FAILED, "; ".join(problems))
-        identity = self._controller.policy.identity
+        identity = policy.value.identity
         return Finding(ConditionType.POLICY_LOADED, True, PolicyReason.LOADED, f"{identity.name} ({identity.digest})")
 
     def _simulation(self, now: float) -> SimulationStatus:
@@ -165,13 +172,10 @@ class Session:
     def _desired(self) -> Desired:
         return Desired(self._controller.history.allocation, self._generation)
 
-    def _refresh_policies(self) -> None:
-        """Another policy, or the same loaded again, begins without its predecessor's fallback."""
+    def _refresh_policies(self, now: float) -> None:
         controller = self._controller
-        chosen = _choose(self._policies, self.spec.policy, controller.job)
-        if chosen.policy != controller.policy:
-            controller.history = replace(controller.history, fallback=None)
-        controller.policy, controller.fallback, controller.meta = chosen.policy, chosen.fallback, chosen.meta
+        chosen = _choose(self._policies, self._promotion.policy_ref, controller.job)
+        self._promotion.lead(controller, policy=chosen.policy, rule=chosen.fallback, meta=chosen.meta, now=now)
 
 
 def open_session(
@@ -181,6 +185,7 @@ def open_session(
     *,
     policies: PolicyStore,
     surroundings: Surroundings,
+    canaries: CanaryBoard,
     real: float,
 ) -> Session:
     """Start a job, or adopt it as its status left it: allocation, backlog and job time go on, decisions start anew.
@@ -194,7 +199,7 @@ def open_session(
     # Only an edit opens a job again that was given up: it has all its attempts again.
     driver = retried(status.driver) if status.driver and status.phase is Phase.FAILED else status.driver
     backend = make_backend(spec, surroundings, origin=clock.origin, inherited=_inherited(status), driver=driver)
-    history = History(since=now, allocation=stored_allocation(status.allocation) or job.initial)
+    history = History(since=now, allocation=stored_allocation(status.allocation) if status.allocation else job.initial)
     controller = _controller(job, spec.policy, policies, history)
     if status.memory_floor is not None:
         controller.raise_memory_floor(parse_memory(status.memory_floor))
@@ -204,6 +209,7 @@ def open_session(
         clock=clock,
         backend=backend,
         controller=controller,
+        promotion=JobPromotion(spec, job, ref=surroundings.ref, board=canaries, status=status, live=live, now=now),
         policies=policies,
         generation=generation or 1,
         live=live,

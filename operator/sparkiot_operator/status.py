@@ -17,6 +17,8 @@ from .allocations import allocation_status, desired_status
 from .backends.base import ENDED, BackendState
 from .conditions import Finding, build_conditions
 from .explanation import sentence
+from .promotion.stored import promotion_update
+from .promotion.view import PromotionView
 from .resource.status import (
     DecisionStatus,
     LatencyStatus,
@@ -60,6 +62,7 @@ class Cycle:
     simulation: SimulationStatus | None = None
     signals: SignalsView | None = None
     why: str = ""
+    promotion: PromotionView | None = None
 
 
 def build_status(
@@ -100,6 +103,7 @@ def _numbers(previous: SparkIoTJobStatus, cycle: Cycle) -> Json:
         "recommended": allocation_status(decision.proposal),
         "simulation": cycle.simulation,
         "signal": signal_status(cycle.signals) if cycle.signals else None,
+        **(promotion_update(cycle.promotion) if cycle.promotion else {}),
     }
     if decision.allocation != decision.previous or previous.decision is None:
         update["decision"] = decision_status(decision, cycle.why)
@@ -175,6 +179,7 @@ def _essence(status: SparkIoTJobStatus) -> tuple[object, ...]:
         status.observed_generation,
         status.allocation,
         status.memory_floor,
+        status.mode,
         (status.driver.pod_uid, status.driver.failures, status.driver.next_start) if status.driver else None,
         [(c.type, c.status, c.reason) for c in status.conditions],
     )

@@ -56,6 +56,12 @@ class Controller:
             job if least == limits.min_memory_mib else replace(job, limits=replace(limits, min_memory_mib=least))
         )
 
+    def act_by(self, policy: Policy) -> None:
+        """Let another policy decide from now on; it begins without its predecessor's fallback."""
+        if policy != self.policy:
+            self.history = replace(self.history, fallback=None)
+        self.policy = policy
+
     def step(
         self, measurement: Measurement | None, *, signal: EdgeSignal | None, now: float
     ) -> tuple[Evaluation, Decision]:

@@ -19,8 +19,10 @@ from .evaluation import Evaluation
 from .job import Job
 
 LOGGER = logging.getLogger(__name__)
-SCHEMA = 1
+SCHEMA = 2
 """Version of a line's layout; a reader refuses those that it does not know."""
+READABLE = (1, SCHEMA)
+"""Version 1 knew no policy in shadow."""
 FILE_NAME = "decisions.jsonl"
 _ROTATED = re.compile(re.escape(FILE_NAME) + r"\.(\d+)$")
 
@@ -32,7 +34,8 @@ class LogError(PolicyError):
 @dataclass(frozen=True, slots=True)
 class Logged:
     """One decision and its surroundings. namespace, name, uid: of the job's object. generation: of the spec that it
-    rests on. why: what people were told of it; empty where it changed nothing."""
+    rests on. why: what people were told of it; empty where it changed nothing. shadow: what a policy on trial decided
+    beside it, for itself alone; None where there was none."""
 
     namespace: str
     name: str
@@ -42,6 +45,7 @@ class Logged:
     evaluation: Evaluation
     decision: Decision
     why: str = ""
+    shadow: Decision | None = None
 
     @property
     def ref(self) -> str:
@@ -72,9 +76,9 @@ def decode(line: bytes, *, job: str | None = None) -> Logged | None:
     """A line's decision; None where it is not this job's. Raises ValueError, TypeError or KeyError for anything else
     than a line of a log."""
     raw = from_json(line)
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+    if not isinstance(raw, dict) or raw.get("schema") not in READABLE:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
-        raise ValueError(f"schema {found!r}, known is {SCHEMA}")
+        raise ValueError(f"schema {found!r}, known are {', '.join(map(str, READABLE))}")
     if job is not None and f"{raw['namespace']}/{raw['name']}" != job:
         return None
     (namespace, name, uid), generation = [raw[key] for key in ("namespace", "name", "uid")], raw["generation"]
@@ -89,6 +93,7 @@ def decode(line: bytes, *, job: str | None = None) -> Logged | None:
         evaluation=decode_evaluation(raw["evaluation"]),
         decision=decode_decision(raw["decision"]),
         why=raw.get("why", ""),
+        shadow=decode_decision(raw["shadow"]) if raw.get("shadow") else None,
     )
 
 

@@ -19,6 +19,7 @@ class Mode(enum.StrEnum):
     ACTIVE = "Active"
     ADVISE = "Advise"
     PAUSED = "Paused"
+    SHADOW = "Shadow"
 
 
 class Weekday(enum.StrEnum):

@@ -89,7 +89,7 @@ class ClusterEnv(gym.Env[npt.NDArray[np.float32], npt.NDArray[np.int64]]):
         self._simulated = setting.simulated()
         history = History(since=setting.start, allocation=setting.job.initial)
         self._controller = Controller(setting.job, policy=self._agent, fallback=self._agent, history=history)
-        self._reference = reference_per_hour(setting.job, setting.profile, setting.workload)
+        self._reference = reference_per_hour(setting.job, setting.profile, setting.workload.mean_rate)
         self._now = setting.start
         self._vector = LOW.copy()
         self._advance()

@@ -20,7 +20,7 @@ from .executors import ExecutorPool
 from .profile import JobProfile
 from .temperature import TemperatureWalk
 from .work import BatchWork, WorkModel
-from .workload import Workload
+from .workload import Load
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -66,7 +66,7 @@ class Cluster:
         self,
         *,
         profile: JobProfile,
-        workload: Workload,
+        workload: Load,
         calibration: Calibration,
         preset: Preset,
         prices: Prices,
@@ -194,6 +194,12 @@ class Cluster:
             self._reschedule(self._running, lost=0, before=before)
         self._compute_per_hour = self._bill_rate()
         return before - self.pool.running
+
+    def retune(self, profile: JobProfile, calibration: Calibration, preset: Preset) -> None:
+        """Take over what is known better of the job by now. A batch that runs ends as it was planned."""
+        self.profile, self._calibration, self._preset = profile, calibration, preset
+        self.pool.retune(preset)
+        self._work = WorkModel(profile=profile, calibration=calibration, allocation=self.allocation)
 
     def _next_start(self) -> float:
         """When a batch can start: at its trigger, not during a restart, never without executors."""

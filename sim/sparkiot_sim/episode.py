@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.measurement import Batch, EdgeSignal, Measurement
 from sparkiot_policies.policy import MetaController, Policy
 
+from .shadow.trial import Trial, mode_in_force
 from .simulated import SimulatedJob
 
 Column = npt.NDArray[np.float64]
@@ -93,7 +94,8 @@ class Run:
     """A simulated job on its way: one decision interval after the other, through the controller of a live job.
 
     delay: decision intervals by which measurements and edge signals reach the controller late; until the first has
-    come, it decides without. edit: what becomes of the job before each decision; its interval must stay.
+    come, it decides without. edit: what becomes of the job before each decision; its interval must stay. trial: of the
+    policy beside the fallback rule, which acts until the policy is promoted; for a job of mode Shadow.
     Raises ValueError when the simulated job does not stand at ``start`` (epoch seconds).
     """
 
@@ -108,6 +110,7 @@ class Run:
         start: float,
         delay: int = 0,
         edit: Edit = _as_it_was,
+        trial: Trial | None = None,
     ) -> None:
         if simulated.now != start:
             raise ValueError(f"the simulated job stands at {simulated.now}, not at the episode's start {start}")
@@ -119,6 +122,8 @@ class Run:
         self._done = 0
         self._delay = delay
         self._edit = edit
+        self._policy = policy
+        self._trial = trial
         self._on_the_way: deque[tuple[Measurement, EdgeSignal | None]] = deque()
 
     @property
@@ -131,6 +136,9 @@ class Run:
         self._done += 1
         now, simulated, controller = self.now, self.simulated, self._controller
         controller.job = job = self._edit(self._job, now)
+        if self._trial is not None:
+            controller.job = job = replace(job, mode=mode_in_force(job.mode, self._trial))
+            controller.act_by(self._policy if self._trial.promoted else controller.fallback)
         simulated.advance(now)
         measurement = simulated.measure()
         self._on_the_way.append((measurement, simulated.signal()))
@@ -140,6 +148,8 @@ class Run:
         controller.accept(evaluation, decision)
         if job.mode is not Mode.ADVISE:
             simulated.apply(decision.allocation)
+        if self._trial is not None:
+            self._trial.step(seen, signal=signal, decision=decision, now=now)
         return Cycle(measurement, evaluation, decision)
 
     def cycles(self, duration_s: float) -> list[Cycle]:
@@ -158,6 +168,7 @@ def run_episode(
     start: float,
     delay: int = 0,
     edit: Edit = _as_it_was,
+    trial: Trial | None = None,
 ) -> Episode:
     """Run a simulated job under a policy for ``duration_s`` seconds from ``start``; the rest as for ``Run``."""
     run = Run(
@@ -169,6 +180,7 @@ def run_episode(
         start=start,
         delay=delay,
         edit=edit,
+        trial=trial,
     )
     cycles = run.cycles(duration_s)
     measurements, decisions = [cycle.measurement for cycle in cycles], [cycle.decision for cycle in cycles]

@@ -20,10 +20,7 @@ class ExecutorPool:
     running: int
 
     def __init__(self, *, count: int, preset: Preset, rng: np.random.Generator, now: float) -> None:
-        self._startup_s = preset.startup_s.value
-        self._startup_spread = preset.startup_spread.value
-        self._decommission_s = preset.decommission_s.value
-        self._mean_life_s = 3600 / preset.losses_per_hour.value if preset.losses_per_hour.value else math.inf
+        self.retune(preset)
         self._rng = rng
         self._running = sorted(self._lost_at(now) for _ in range(count))
         self._pending: list[tuple[float, float]] = []
@@ -34,6 +31,13 @@ class ExecutorPool:
         """Seconds that the last registered executor took; those of the start came up before the episode."""
         self.next_event = math.inf
         self._schedule()
+
+    def retune(self, preset: Preset) -> None:
+        """What executors take and how long they live from now on."""
+        self._startup_s = preset.startup_s.value
+        self._startup_spread = preset.startup_spread.value
+        self._decommission_s = preset.decommission_s.value
+        self._mean_life_s = 3600 / preset.losses_per_hour.value if preset.losses_per_hour.value else math.inf
 
     @property
     def pending(self) -> int:

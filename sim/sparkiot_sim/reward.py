@@ -25,7 +25,6 @@ from sparkiot_policies.measurement import Batch, Measurement
 from sparkiot_policies.objectives import Weights
 
 from .profile import JobProfile
-from .workload import Workload
 
 KAPPA = 8.0
 DEAR, CHEAP = 20.0, 80.0
@@ -41,9 +40,9 @@ def factor(weight: float) -> float:
     return 0.5 + 1.5 * weight
 
 
-def reference_per_hour(job: Job, profile: JobProfile, workload: Workload) -> float:
-    """$/h against which cost is counted: executors for the mean load, at least one."""
-    executors = max(workload.mean_rate / profile.rate_per_executor / UTILIZATION, 1.0)
+def reference_per_hour(job: Job, profile: JobProfile, mean_rate: float) -> float:
+    """$/h against which cost is counted: executors for the mean load in messages/s, at least one."""
+    executors = max(mean_rate / profile.rate_per_executor / UTILIZATION, 1.0)
     return job.prices.compute_per_hour(executors, REFERENCE_GIB * 1024)
 
 

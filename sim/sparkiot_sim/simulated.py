@@ -9,7 +9,7 @@ from .cluster import SECONDS_PER_HOUR, Cluster
 from .profile import JobProfile
 from .signals import Edge
 from .work import BYTES_PER_MB
-from .workload import Workload
+from .workload import Load
 
 
 class SimulatedJob:
@@ -25,7 +25,7 @@ class SimulatedJob:
         self,
         *,
         profile: JobProfile,
-        workload: Workload,
+        workload: Load,
         edge: Edge | None,
         allocation: Allocation,
         start: float,

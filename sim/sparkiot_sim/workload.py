@@ -3,6 +3,7 @@
 import copy
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,18 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Mark = tuple[float, float]
 """A point of a load: cycles, and messages of the cycle under way."""
+
+
+class Load(Protocol):
+    """What a cluster needs of the messages that arrive: a known ``Workload``, or one that becomes known as it goes."""
+
+    def rate_at(self, time: float) -> float: ...
+
+    def arrivals(self, start: float, end: float) -> float: ...
+
+    def between(self, start: Mark, end: Mark) -> float: ...
+
+    def until(self, time: float) -> Mark: ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

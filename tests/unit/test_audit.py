@@ -57,8 +57,18 @@ def test_one_line_a_decision_with_a_schema_version(tmp_path: Path) -> None:
     lines = (tmp_path / "decisions.jsonl").read_text().splitlines()
     assert len(lines) == 2
     first = json.loads(lines[0])
-    assert list(first) == ["schema", "namespace", "name", "uid", "generation", "job", "evaluation", "decision"]
-    assert first["schema"] == 1
+    assert list(first) == [
+        "schema",
+        "namespace",
+        "name",
+        "uid",
+        "generation",
+        "job",
+        "evaluation",
+        "decision",
+        "shadow",
+    ]
+    assert first["schema"] == 2
 
 
 def test_rotation_keeps_the_newest_in_order_and_no_more_files_than_asked(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ COUNTED = {
     "sparkiot_job_shuffle_tier_failing",
     "sparkiot_jobs",
     "sparkiot_policies_failed",
+    "sparkiot_job_shadow_samples",
+    "sparkiot_job_promotions",
+    "sparkiot_job_demotions",
 }
 """Gauges without a unit: they count things, or are 0 or 1."""
 

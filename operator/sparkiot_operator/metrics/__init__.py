@@ -6,7 +6,7 @@ nobody measured has no series.
 
     families.py                     what a metric is called, means and is labelled with
     sample.py, restarts.py          what is kept of one job
-    gauges.py, shuffle_gauges.py    what a job is now
+    gauges.py, shuffle_gauges.py, promotion_gauges.py    what a job is now
     totals.py                       what a job did: counters and histograms
     jobs.py                         the collector of all jobs
     process.py                      the operator itself; api_calls.py and timed.py measure for it

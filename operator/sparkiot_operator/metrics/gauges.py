@@ -5,6 +5,7 @@ import math
 from sparkiot_operator.status import Cycle
 
 from .families import Family, Read, Readings, single
+from .promotion_gauges import PROMOTION_GAUGES
 from .sample import JobSample
 from .shuffle_gauges import SHUFFLE_GAUGES
 
@@ -62,6 +63,7 @@ CYCLE_GAUGES: tuple[Read[Cycle], ...] = (
         lambda c: single(c.allocation.memory_mib * MIB),
     ),
     *SHUFFLE_GAUGES,
+    *PROMOTION_GAUGES,
     Read(
         Family(
             "sparkiot_job_latency_seconds", "End-to-end latency at the objective's quantile over the metrics window."

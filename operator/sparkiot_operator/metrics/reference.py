@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from sparkiot_operator.resource.status import ConditionType, Phase
 from sparkiot_operator.signals.inbox import Dropped
 from sparkiot_policies.decision import ClampCode, FallbackCode, Reason
+from sparkiot_policies.job import Mode
+from sparkiot_policies.promotion.canary import CanaryState
+from sparkiot_policies.promotion.verdict import VerdictCode
 
 from . import process
 from .families import Family
@@ -44,10 +47,13 @@ VALUES: tuple[tuple[str, type[enum.StrEnum], str], ...] = (
     ("sparkiot_job_restarts_total", Cause, "cause"),
     ("sparkiot_job_signals_total", Dropped, "outcome"),
     ("sparkiot_job_condition", ConditionType, "condition"),
+    ("sparkiot_job_mode_info", Mode, "mode"),
+    ("sparkiot_job_shadow_verdict_info", VerdictCode, "verdict"),
+    ("sparkiot_job_canary_info", CanaryState, "state"),
     ("sparkiot_job_phase_info", Phase, "phase"),
 )
 """Labels whose values are an enumeration of the code."""
-MOST_SERIES = 136
+MOST_SERIES = 152
 """Series that a job may have; a test counts them."""
 
 

@@ -10,6 +10,7 @@ from sparkiot_policies.objectives import Scenario
 
 from .base import ClockTime, Dollars, Duration, Memory, Model, Name, Schemaless, Share, rules, section
 from .edge import Edge
+from .promotion import Canary, Promotion
 from .shuffle import Shuffle
 
 
@@ -182,7 +183,8 @@ class Scaling(Model):
     )
     mode: Mode = Field(
         Mode.ACTIVE,
-        description="Active applies decisions, Advise only publishes them, Paused holds the allocation in force.",
+        description="Active applies decisions, Advise only publishes them, Paused holds the allocation in force, "
+        "Shadow lets the rule of policy.fallback act and scores the policy beside it.",
     )
     interval: Duration = Field("10s", description="Time between decisions.")
     executors: ExecutorBounds = section(ExecutorBounds, "Bounds of the number of executors.")
@@ -206,6 +208,16 @@ class Scaling(Model):
 
 
 class PolicyRef(Model):
+    model_config = rules(
+        (
+            (
+                "!has(self.canary) || (has(self.canary.name) && self.canary.name != self.name) || "
+                "(has(self.canary.digest) && (!has(self.digest) || self.canary.digest != self.digest))"
+            ),
+            "canary must name another policy or digest than the job's own",
+            ".canary",
+        ),
+    )
     name: Name = Field("default", description="Learned policy of the operator's library, or a rule such as RateAhead.")
     digest: str | None = Field(
         None, pattern="^sha256:[0-9a-f]{64}$", max_length=71, description="Digest that the artifact must have."
@@ -215,6 +227,10 @@ class PolicyRef(Model):
     )
     fallback: Literal["Rate", "RateAhead", "HPA", "Fixed"] = Field(
         "Rate", description="Rule that acts when the policy must not."
+    )
+    promotion: Promotion = section(Promotion, "When the policy of a job of mode Shadow may act.")
+    canary: Canary | None = Field(
+        None, description="Another version of the policy, for a share of the jobs that state it."
     )
 
 
@@ -306,6 +322,11 @@ class SparkIoTJobSpec(Model):
             ".simulation",
         ),
         ("has(self.application) || has(self.simulation)", "state application, simulation or both", ""),
+        (
+            "self.scaling.mode != 'Shadow' || self.policy.name != self.policy.fallback",
+            "mode Shadow compares policy.name with the rule policy.fallback: they must differ",
+            ".policy.name",
+        ),
     )
     backend: BackendKind | None = Field(
         None, description="What runs the job: Spark or Simulated; the operator's setting when absent."

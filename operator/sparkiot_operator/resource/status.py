@@ -6,8 +6,11 @@ from typing import Literal
 from pydantic import Field
 
 from sparkiot_policies.allocation import Compression, Tier
+from sparkiot_policies.job import Mode
 
+from .allocation import AllocationStatus
 from .base import Model
+from .promotion_status import CanaryStatus, ShadowStatus
 
 
 class Phase(enum.StrEnum):
@@ -39,6 +42,10 @@ class ConditionType(enum.StrEnum):
     fails, and its trouble."""
     SIGNAL_FRESH = "SignalFresh"
     """Whether burst signals from the edge arrive, for a job that follows some."""
+    PROMOTED = "Promoted"
+    """Whether the policy of a job of mode Shadow acts; when not, the reason says what it lacks."""
+    CANARY_HEALTHY = "CanaryHealthy"
+    """Whether the new version of a policy that a share of the jobs tries may stay, for a job that states a canary."""
     DEGRADED = "Degraded"
     """Whether the job runs, but not as it should."""
 
@@ -52,13 +59,6 @@ class Condition(Model):
     message: str = Field(description="What it means and what to do.")
     last_transition_time: str = Field(description="When the status last changed, RFC 3339.")
     observed_generation: int | None = Field(None, description="Generation of the spec that it speaks of.")
-
-
-class AllocationStatus(Model):
-    executors: int = Field(description="Number of executors.")
-    memory: str = Field(description="Memory of one executor.")
-    tier: Tier = Field(description="Shuffle tier.")
-    compression: Compression = Field(description="Compression of shuffle blocks.")
 
 
 class DesiredStatus(AllocationStatus):
@@ -179,6 +179,15 @@ class SparkIoTJobStatus(Model):
     cost_per_hour: str | None = Field(None, description="Dollars an hour that are billed now.")
     shuffle: ShuffleStatus | None = Field(
         None, description="What the tiered shuffle did; absent for a job that has not used it."
+    )
+    mode: Mode | None = Field(
+        None, description="Mode in force: spec.scaling.mode, or Active where a policy in shadow was promoted."
+    )
+    shadow: ShadowStatus | None = Field(
+        None, description="The policy on trial beside the rule; absent for a job that is in no shadow."
+    )
+    canary: CanaryStatus | None = Field(
+        None, description="What the job does in a canary; absent for a job that states none."
     )
     memory_floor: str | None = Field(
         None, description="Least memory of an executor since one ran out of it; absent while none did."

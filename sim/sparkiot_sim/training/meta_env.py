@@ -76,7 +76,7 @@ class Sibling:
     def __init__(self, setting: Setting, policy: LearnedPolicy, asked: "Asked") -> None:
         self._meta = GivenWeights()
         self._setting = setting
-        self._reference = reference_per_hour(setting.job, setting.profile, setting.workload)
+        self._reference = reference_per_hour(setting.job, setting.profile, setting.workload.mean_rate)
         self._run = Run(
             job=setting.job,
             simulated=setting.simulated(),
@@ -152,7 +152,7 @@ class Family:
         setting, rng = with_weights(self._randomisation.draw(self._rng), None), self._rng
         job, budget = setting.job, None
         if rng.random() < BUDGETED:
-            reference = reference_per_hour(job, setting.profile, setting.workload)
+            reference = reference_per_hour(job, setting.profile, setting.workload.mean_rate)
             budget = reference * rng.uniform(*BUDGET_FACTORS)
         objectives = replace(job.objectives, budget_per_hour=budget)
         interval_s = max(job.interval_s, INTERVAL_S)

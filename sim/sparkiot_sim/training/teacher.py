@@ -60,7 +60,7 @@ class Teacher:
         # Batches may run late as long as two of them, the one waited for and the own, fit into the target.
         self._span = target / 2 if target >= 2 * trigger else trigger
         self._budget = MARGIN * (self._span if target >= 2 * trigger else target - trigger)
-        self._reference = reference_per_hour(job, setting.profile, setting.workload)
+        self._reference = reference_per_hour(job, setting.profile, setting.workload.mean_rate)
         self._startup_s = self._calibration.preset(setting.preset).startup_s.value
         self._layout = np.zeros(sum(ACTION_SIZES[1:]), dtype=np.float32)
         self._layout_until = -np.inf
