@@ -163,7 +163,7 @@ class _Tally:
     def open(self, stretch: Stretch, fitted: Fitted, simulated: SimulatedJob) -> None:
         self._job: Job = stretch.job
         self._simulated = simulated
-        self._reference = reference_per_hour(stretch.job, fitted.profile, stretch.workload())
+        self._reference = reference_per_hour(stretch.job, fitted.profile, stretch.workload().mean_rate)
         self._before = None
         self._time, self._billed = stretch.start, 0.0
 
