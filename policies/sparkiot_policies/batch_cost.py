@@ -26,7 +26,7 @@ tell how much batches scatter."""
 LEAST_SPREAD = 0.1
 """Least relative spread of rows per executor: without it the line's slope is noise."""
 SIGNIFICANT = 3.0
-"""Standard errors that the slope must be above nothing: on a busy machine equal batches differ too."""
+"""Standard errors from which a slope is believed as it is: on a busy machine equal batches differ too."""
 USUAL_OVERHEAD = 0.25
 """Share of a batch's duration that is taken for overhead as long as nothing tells it apart."""
 DOUBT = 0.03
@@ -107,24 +107,28 @@ class BatchCost:
         self._busy_s += busy_s
 
     def capacity(self) -> float | None:
-        """Rows/s that one executor processes beside the overhead; None while batches are too few or too alike, or
-        scatter so much that the line may as well be level."""
+        """Rows/s that one executor processes beside the overhead; None while batches are too few or too alike.
+
+        Where batches scatter so much that the line may as well be level, an executor is as slow as one standard error
+        leaves it: executors that do not help show as a line that is level or falls, and are no reason for more.
+        """
         if self._weight < FEWEST and self._looks <= MORE_LOOKS:
             return None
         x, y = self._x, self._y
         if x <= 0 or self._cxx < max(self._weight, FEWEST) * (LEAST_SPREAD * x) ** 2:
             return None
-        slope = self._cxy / self._cxx
+        slope, error = self._cxy / self._cxx, self._error()
+        if error is not None and slope < SIGNIFICANT * error:
+            slope = min(max(slope + error, LEAST_SLOPE * y / x), y / x)
         # A line that leaves a negative overhead, or falls, describes no batch.
-        return 1 / slope if slope > 0 and y >= slope * x and self._significant(slope) else None
+        return 1 / slope if slope > 0 and y >= slope * x else None
 
-    def _significant(self, slope: float) -> bool:
-        """Whether the slope is more than what the scatter around the line makes of none; two looks have no scatter."""
-        rest = self._looks - 2
-        if rest < 1:
-            return True
-        around = max(self._cyy - slope * self._cxy, 0.0) / rest
-        return slope**2 * self._cxx >= SIGNIFICANT**2 * around
+    def _error(self) -> float | None:
+        """The slope's standard error; None while there are too few looks to tell it."""
+        spare = self._looks - 2
+        if spare < 1:
+            return None
+        return math.sqrt(max(self._cyy - self._cxy**2 / self._cxx, 0.0) / spare / self._cxx)
 
     def estimate(self) -> Cost | None:
         """The best guess at any time, None before there are enough batches with rows: what is not known is assumed, and

@@ -50,6 +50,7 @@ def main() -> None:
     if not rested:
         raise SystemExit("nothing to compare: is the machine busy with other things?")
     print(f"{'median of ' + str(len(rested)):56} {'edge on':>8} {'edge off':>8}")
+    print(f"{'bursts in which executors were requested':56} {asked(rested, 'with'):>8} {asked(rested, 'without'):>8}")
     for key, meaning in ROWS.items():
         print(f"{meaning:56} {middle(rested, 'with', key):>8} {middle(rested, 'without', key):>8}")
     print(f"{'from the alarm to the request, s':56} {median(map(after_alarm, rested)):>8}")
@@ -104,6 +105,10 @@ def later(found: Run) -> float | None:
 
 def difference(value: float | None, less: float | None) -> float | None:
     return None if value is None or less is None else value - less
+
+
+def asked(runs: Sequence[Run], side: str) -> int:
+    return sum(found[side]["requested_s"] is not None for found in runs)
 
 
 def middle(runs: Sequence[Run], side: str, key: str) -> str:

@@ -53,13 +53,24 @@ def test_a_second_executor_that_does_not_help_a_fixed_cost_is_no_slow_one() -> N
     assert cost.capacity() == pytest.approx(1 / 0.0375, rel=0.01)
 
 
-def test_batches_that_scatter_more_than_their_size_explains_tell_nothing() -> None:
-    """Of rows 10, 30, 10, 30, 10, 30 in 3, 3, 1, 5, 5, 2 s: the slope is 1/60 s, and its standard error 4.6 times
-    that: cxx is 600, the scatter 12.67 s², over four looks to spare 3.17, whose root over that of 600 is 0.073."""
+def test_of_batches_that_scatter_more_than_their_size_explains_an_executor_is_taken_for_slow() -> None:
+    """Rows 10, 30, 10, 30, 10, 30 in 3, 3, 1, 5, 5, 2 s: the slope is 1/60 s, and its standard error is more than four
+    times that: the squares of rows add up to 600, the scatter to 12.67 s², for four looks to spare 3.17 each, and the
+    root of 3.17/600 is 0.0726. Rows over busy time would be 6.3."""
     cost = BatchCost()
     for number, (rows, busy_s) in enumerate(((10, 3), (30, 3), (10, 1), (30, 5), (10, 5), (30, 2))):
         cost.add(time=float(number), batches=4, rows=4.0 * rows, busy_s=4.0 * busy_s, executors=1)
-    assert cost.capacity() is None
+    assert cost.capacity() == pytest.approx(1 / (1 / 60 + 0.0726), rel=0.01)
+
+
+def test_executors_that_do_not_help_are_no_reason_for_more() -> None:
+    """Ten rows take 8 s on one executor, 9 s on two and 10 s on three, as on a machine that has no core left for them.
+    The line falls. On the mean an executor had 6.11 rows and 9 s, and ten times that pace is the bound."""
+    cost = BatchCost()
+    for number in range(9):
+        executors = 1 + number // 3
+        cost.add(time=0.0, batches=1, rows=10, busy_s=7.0 + executors, executors=executors)
+    assert cost.capacity() == pytest.approx(10 * (10 + 5 + 10 / 3) / 27)
 
 
 def test_nothing_is_guessed_from_one_batch_unless_it_took_long() -> None:

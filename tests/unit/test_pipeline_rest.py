@@ -31,9 +31,9 @@ def test_it_takes_a_while_of_nothing() -> None:
 @pytest.mark.parametrize(
     ("changes", "alarm", "missing"),
     [
-        ({"allocation": {"executors": 2}}, False, "2 executors are wanted and 1 at work"),
-        ({"replicas": 2}, False, "1 executors are wanted and 2 at work"),
-        ({"allocation": None}, False, "None executors are wanted and 1 at work"),
+        ({"allocation": {"executors": 2}}, False, "executors: 2 wanted, 1 at work"),
+        ({"replicas": 2}, False, "executors: 1 wanted, 2 at work"),
+        ({"allocation": None}, False, "executors: None wanted, 1 at work"),
         ({"decision": {"reason": "Held"}}, False, "the last decision is Held"),
         ({"latency": {"observed": "18.1s"}}, False, "the latency is 18.1s"),
         ({"latency": None}, False, "the latency is unknown"),

@@ -185,8 +185,8 @@ class _Play(LiveRun):
         until = devices.sent.elapsed_s + scene.MOST_CALM_S
         while (missing := rest.missing(devices.sent.elapsed_s)) and devices.sent.elapsed_s < until:
             status = await self._see(devices, signals, seen)
-            newest = signals.newest
-            rest.look(status, alarm=newest.alarm if newest else None, now=devices.sent.elapsed_s)
+            alarm = signals.newest.alarm if signals.newest else None
+            rest.look(status, alarm=alarm, now=devices.sent.elapsed_s)
         return missing
 
     async def _see(self, devices: "Fleet", signals: "SignalLog", seen: _Seen) -> Json:

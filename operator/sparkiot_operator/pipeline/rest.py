@@ -41,7 +41,7 @@ class Rest:
         running, reason = status.get("replicas"), (status.get("decision") or {}).get("reason")
         latency = (status.get("latency") or {}).get("observed")
         if (wanted, running) != (1, 1):
-            return f"{wanted} executors are wanted and {running} at work"
+            return f"executors: {wanted} wanted, {running} at work"
         if reason != Reason.STEADY:
             return f"the last decision is {reason}"
         if latency is None or seconds(latency) > self._target_s:

@@ -42,10 +42,10 @@ INTERVAL_S = 10.0
 """Between two decisions, the default of a job: without the edge a burst waits for the next one."""
 REST_S = 12.0
 """For which the job must have been at rest before a burst: two triggers, and a decision at least."""
-MOST_CALM_S = 110.0
+MOST_CALM_S = 130.0
 """After which the burst comes anyhow, and does not count: a machine that is busy with other things may not come to
 rest. The first rest comes when Spark has run for a minute and three batches more."""
-AFTERMATH_S = 15.0
+AFTERMATH_S = 10.0
 MOST_S = 600.0
 REPEAT = 0.02
 TARGET_S = 18.0
