@@ -4,8 +4,6 @@ import math
 from array import array
 from collections import deque
 from dataclasses import dataclass, replace
-from operator import attrgetter
-from typing import Any
 
 from .batch_cost import BatchCost, Cost
 from .forecast import JUDGE_S
@@ -15,12 +13,11 @@ from .measurement import Batch, EdgeSignal, Measurement
 from .objectives import SCENARIO_WEIGHTS, Scenario, Weights
 from .observation import Observation
 from .outlook import outlook
+from .plausible import measurable, plausible
 from .settling import Settling
 from .throughput import Throughput, Work
 
 SECONDS_PER_DAY = 86400.0
-LARGEST = 3.4e38
-"""Of any value: what single precision holds, as policies take it. Beyond it nothing was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +105,7 @@ class Window:
         """
         if self._measurements and measurement.time <= self._measurements[-1].time:
             return
-        measurement = _plausible(measurement)
+        measurement = plausible(measurement)
         batches = measurement.batches
         self._measurements.append(replace(measurement, batches=()))
         self._latencies.append(array("d", [b.latency_ms for b in batches]))
@@ -132,7 +129,7 @@ class Window:
 
     def hear(self, signal: EdgeSignal | None) -> None:
         """Take an edge's newest signal in; one that was heard before, or that predicts no number, is ignored."""
-        if signal is None or not _measurable(signal.predicted_rate):
+        if signal is None or not measurable(signal.predicted_rate):
             return
         if not self._signals or signal.time > self._signals[-1].time:
             self._signals.append(signal)
@@ -233,7 +230,7 @@ def evaluate(*, job: Job, window: Window, history: History, signal: EdgeSignal |
         context = Context(rate_mean=None, rate_spread=None, latency_ratio=None, attainment=None, budget_burn=None)
         return Evaluation(now=now, observation=Observation(), context=context, weights=weights, history=history)
     fresh = (
-        signal is not None and _measurable(signal.predicted_rate) and signal.fresh(now, job.limits.signal_stale_after_s)
+        signal is not None and measurable(signal.predicted_rate) and signal.fresh(now, job.limits.signal_stale_after_s)
     )
     latency = window.latency_ms(job.objectives.quantile)
     observation = _observation(
@@ -357,39 +354,6 @@ def _context(job: Job, window: Window, last: Measurement, latency: float | None)
         budgeted=float(job.objectives.budget_per_hour is not None),
         recent=window.recent(job.objectives.latency_target_ms),
     )
-
-
-def _measurable(value: float) -> bool:
-    return -LARGEST <= value <= LARGEST
-
-
-def _plausible(measurement: Measurement) -> Measurement:
-    values = zip(_MEASURED, _MEASURED_OF(measurement), strict=True)
-    wrong = [name for name, value in values if value is not None and not _measurable(value)]
-    batches = measurement.batches
-    good = tuple(b for b in batches if _measurable(b.rows + b.duration_s + b.latency_ms))
-    if not wrong and len(good) == len(batches):
-        return measurement
-    missing: dict[str, Any] = dict.fromkeys(wrong)
-    return replace(measurement, **missing, batches=good)
-
-
-_MEASURED = (
-    "rate",
-    "backlog",
-    "volume_mb",
-    "shuffle_mb",
-    "cpu",
-    "memory",
-    "state_mib",
-    "temperature",
-    "cost_per_hour",
-    "trigger_interval_s",
-    "startup_s",
-    "restart_cost_s",
-    "uptime_s",
-)
-_MEASURED_OF = attrgetter(*_MEASURED)
 
 
 def _ratio(value: float | None, by: float | None) -> float | None:
