@@ -47,6 +47,16 @@ def policy_artifact(
     return load_artifact(folder)
 
 
+def stubborn_artifact(folder: Path, *, executors: int) -> Artifact:
+    """A policy that asks for so many executors whatever it sees."""
+    mlp = random_mlp(13, 8, 35)
+    bias = mlp.layers[-1].bias.copy()
+    bias[executors - 1] = 1000.0
+    layers = (*mlp.layers[:-1], replace(mlp.layers[-1], bias=bias))
+    write_artifact(folder, name=folder.name, kind="ppo", weights=replace(mlp, layers=layers), training={})
+    return load_artifact(folder)
+
+
 def random_artifact(folder: Path, kind: Kind) -> Artifact:
     """An artifact of either kind without features."""
     if kind == "ppo":

@@ -18,10 +18,12 @@ from sparkiot_policies.learned import LearnedMetaController, LearnedPolicy
 from sparkiot_policies.policy import MetaController, Policy
 from sparkiot_policies.rules import RULES, Rule, names_rule, rule
 from sparkiot_sim.episode import Episode, run_episode
+from sparkiot_sim.shadow.trial import Trial
 from sparkiot_sim.timeline import Timeline
 from sparkiot_sim.trace import TraceError, read_trace
 from sparkiot_sim.workload import Workload
 
+from .promotion.terms import preset_of, terms_of
 from .resource import API_VERSION, KIND
 from .resource.base import seconds
 from .resource.spec import Simulation, SparkIoTJobSpec
@@ -55,21 +57,23 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One policy's run of a job under a load."""
+    """One policy's run of a job under a load. trial: of a job that was played in mode Shadow."""
 
     job: OfflineJob
     policy: str
     episode: Episode
     elapsed_s: float
+    trial: Trial | None = None
 
     def summary(self) -> dict[str, Any]:
-        """Policy name, the episode's summary, and how many cycles a second were played."""
+        """Policy name, the episode's summary, how many cycles a second were played, and what a trial came to."""
         cycles = len(self.episode.cycles)
         return {
             "policy": self.policy,
             **self.episode.summary.to_dict(),
             "cycles": cycles,
             "cycles_per_second": round(cycles / self.elapsed_s),
+            **({"shadow": _outcome(self.trial)} if self.trial is not None else {}),
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -122,8 +126,7 @@ def parse_job(document: Any, *, source: str) -> OfflineJob:
     if spec.simulation is None:
         raise OfflineError(f"{source}: spec.simulation is absent; it says which load to play")
     name = (document.get("metadata") or {}).get("name") or source
-    # Offline there is nothing to protect: a job that only advises is played as if it acted.
-    return OfflineJob(name, spec, spec.simulation, replace(to_job(name, spec), mode=Mode.ACTIVE))
+    return OfflineJob(name, spec, spec.simulation, to_job(name, spec))
 
 
 def load_workload(job: OfflineJob, *, trace: Path | None, mean_rate: float | None) -> Load:
@@ -147,9 +150,10 @@ def load_workload(job: OfflineJob, *, trace: Path | None, mean_rate: float | Non
 
 
 def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float | None, origin: float) -> Run:
-    """Play a job from ``origin`` (epoch seconds). policy: see ``find_policy``; None for the job's own.
+    """Play a job from ``origin`` (epoch seconds). policy: see ``find_policy``; None for the job's own, in its mode.
 
-    A rival is played as itself: no rule helps it out, and it keeps its own platform's pace (``Rule.limits``).
+    A policy that is named acts, whatever the job's mode. A rival is played as itself: no rule helps it out, and it
+    keeps its own platform's pace (``Rule.limits``).
     duration_s: seconds of job time; None for the job's own, else one cycle of the load.
     Raises OfflineError: the policy cannot be loaded, or the run is shorter than one interval.
     """
@@ -164,7 +168,9 @@ def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float |
         fallback = rival or rule(job.spec.policy.fallback)
     except PolicyError as error:
         raise OfflineError(str(error)) from error
-    decided = replace(job.job, limits=rival.limits(job.job.limits)) if rival else job.job
+    stands = replace(job.job, mode=Mode.ACTIVE) if policy else job.job
+    decided = replace(stands, limits=rival.limits(stands.limits)) if rival else stands
+    trial = _trial(job, chosen, fallback, meta, origin) if decided.mode is Mode.SHADOW else None
     workload = starting_at(load.workload, origin)
     simulated = simulated_job(job.simulation, workload, allocation=job.job.initial, start=origin)
     begun = time.perf_counter()
@@ -176,8 +182,10 @@ def play(job: OfflineJob, load: Load, *, policy: str | None, duration_s: float |
         meta=meta,
         duration_s=duration,
         start=origin,
+        trial=trial,
     )
-    return Run(replace(job, job=decided), policy or job.spec.policy.name, episode, time.perf_counter() - begun)
+    elapsed = time.perf_counter() - begun
+    return Run(replace(job, job=decided), policy or job.spec.policy.name, episode, elapsed, trial)
 
 
 def find_policy(name: str) -> Policy:
@@ -194,10 +202,38 @@ def find_policy(name: str) -> Policy:
     return LearnedPolicy(load_artifact(path))
 
 
+def _trial(job: OfflineJob, policy: Policy, rule: Policy, meta: MetaController | None, origin: float) -> Trial:
+    return Trial(
+        job.job,
+        policy=policy,
+        rule=rule,
+        meta=meta,
+        terms=terms_of(job.spec.policy.promotion),
+        preset=preset_of(job.spec, live=False),
+        now=origin,
+        allocation=job.job.initial,
+    )
+
+
 def _meta(job: OfflineJob) -> MetaController | None:
     if job.job.objectives.weights is not None:
         return None
     return LearnedMetaController(library.load(job.spec.policy.meta_controller))
+
+
+def _outcome(trial: Trial) -> dict[str, Any]:
+    """What the policy would have come to, by the model, and how far it got."""
+    standing, evidence = trial.standing, trial.evidence
+    return {
+        "stage": standing.stage.value,
+        "since": timestamp(standing.since),
+        "promotions": standing.promotions,
+        "demotions": standing.demotions,
+        "verdict": trial.verdict.code.value,
+        "message": trial.verdict.message,
+        "attainment_error": evidence.attainment_error,
+        "cost_error": evidence.cost_error,
+    }
 
 
 def _number(value: np.float64) -> float | None:

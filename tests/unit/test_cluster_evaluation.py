@@ -20,6 +20,7 @@ from sparkiot_operator.cluster_evaluation.verdict import Line, document, shown, 
 from sparkiot_operator.driver_client import DriverClient
 from sparkiot_operator.events import JobRef
 from sparkiot_operator.policies_store import PolicyStore
+from sparkiot_operator.promotion.board import CanaryBoard
 from sparkiot_operator.resource.spec import BackendKind
 from sparkiot_operator.resource.status import SparkIoTJobStatus
 from sparkiot_operator.resource.translate import parse_spec
@@ -107,6 +108,7 @@ def operate(job: ClusterJob, folder: Path, *, duration_s: float, conflict: bool 
         SparkIoTJobStatus(),
         policies=PolicyStore(folder=None, digests={}),
         surroundings=around,
+        canaries=CanaryBoard(),
         real=START,
     )
     log = AuditLog(folder, max_bytes=10**8, files=1)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from sparkiot_operator.offline import OfflineError, Run, load_job, load_workload, play
+from sparkiot_operator.offline import OfflineError, OfflineJob, Run, load_job, load_workload, parse_job, play
 
 EXAMPLES = Path(__file__).parents[2] / "operator" / "sparkiot_operator" / "examples"
 HEALTHCARE = EXAMPLES / "healthcare.yaml"
@@ -103,3 +104,42 @@ def test_unknown_policy_and_too_short_a_run() -> None:
         played("Sage")
     with pytest.raises(OfflineError, match="shorter than one interval"):
         played("Rate", minutes=0)
+
+
+def in_mode(mode: str) -> OfflineJob:
+    """The example job in a mode, on a policy that asks for seven executors beside a rule that asks for fifteen."""
+    document = yaml.safe_load(JOB)
+    promotion = {"automatic": True, "observation": "10m", "decisions": 30, "maxModelError": 0.3}
+    document["spec"]["scaling"]["mode"] = mode
+    document["spec"]["policy"] = {"name": "Rate", "fallback": "Fixed", "promotion": promotion}
+    return parse_job(document, source="job")
+
+
+@pytest.mark.parametrize(
+    ("mode", "acted"),
+    [("Active", {"Rate"}), ("Advise", {"Rate"}), ("Paused", {"Rate"}), ("Shadow", {"Fixed", "Rate"})],
+)
+def test_a_job_is_played_in_its_own_mode(mode: str, acted: set[str]) -> None:
+    """Advise and Paused leave the start as it is; in Shadow the rule acts until the policy earned the job."""
+    job = in_mode(mode)
+    run = play(job, load_workload(job, trace=None, mean_rate=None), policy=None, duration_s=2400, origin=0.0)
+    decisions = [cycle.decision for cycle in run.episode.cycles]
+    assert {d.acted.name for d in decisions} == acted
+    if mode in ("Advise", "Paused"):
+        assert {d.previous for d in decisions} == {job.job.initial}
+    if mode != "Shadow":
+        assert run.trial is None
+        return
+    assert run.trial is not None
+    assert run.summary()["shadow"]["stage"] == "Active"
+    first = next(i for i, d in enumerate(decisions) if d.acted.name == "Rate")
+    assert {d.acted.name for d in decisions[first:]} == {"Rate"}
+    assert decisions[first].time >= 600
+
+
+def test_a_policy_that_is_named_acts_whatever_the_mode() -> None:
+    job = in_mode("Shadow")
+    load = load_workload(job, trace=None, mean_rate=None)
+    run = play(job, load, policy="RateAhead", duration_s=600, origin=0.0)
+    assert {cycle.decision.acted.name for cycle in run.episode.cycles} == {"RateAhead"}
+    assert run.trial is None

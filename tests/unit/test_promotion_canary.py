@@ -113,3 +113,17 @@ def test_of_a_long_time_the_older_half_counts_less() -> None:
     assert trial.current.batches == 1000
     more = trial.counted(TERMS, seen(0.9, seconds=HOUR / 2))
     assert more.current.attainment == pytest.approx(0.945)
+
+
+def test_a_raised_share_turns_a_control_into_a_trial_and_a_lowered_one_back() -> None:
+    """What the control did is the baseline of its trial."""
+    place = bucket("u", "c")
+    control = standing(CanaryState.CONTROL, 0.99, 0.95)
+    below, above = replace(TERMS, share=place), replace(TERMS, share=min(place + 0.01, 1))
+    assert control.advanced(below, uid="u", canary="c", now=NOW + 1) is control
+    trial = control.advanced(above, uid="u", canary="c", now=NOW + 1)
+    assert (trial.state, trial.since, trial.current.batches) == (CanaryState.TRIAL, NOW + 1, 0)
+    assert trial.baseline.attainment == pytest.approx(0.95)
+    back = trial.counted(TERMS, seen(0.5)).advanced(below, uid="u", canary="c", now=NOW + 2)
+    assert (back.state, back.current.batches) == (CanaryState.CONTROL, 0)
+    assert back.baseline.attainment == pytest.approx(0.95), "the trial is no baseline"

@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support_jobs import NOW
+from support_jobs import NOW, measurement
 from support_promotion import HOUR, TERMS, account, evidence, score
 
-from sparkiot_policies.promotion.evidence import Account, Evidence
+from sparkiot_policies.measurement import Batch
+from sparkiot_policies.promotion.evidence import NOTHING, Account, Evidence
 from sparkiot_policies.promotion.verdict import Terms, VerdictCode, judge
-
-NOTHING = Account()
 
 
 def test_what_the_evidence_comes_to() -> None:
@@ -135,3 +134,28 @@ def test_margins_are_the_jobs_own() -> None:
 def test_terms_without_decisions_are_refused() -> None:
     with pytest.raises(ValueError, match="decisions is 0"):
         Terms(decisions=0)
+
+
+def overwhelmed(**changes: Any) -> Account:
+    """Ten seconds without a batch of a job with 100 messages/s, a trigger of 5 s and a target of 2 s: 950 messages
+    arrive in the target and one and a half triggers."""
+    seen = measurement(NOW, **{"batches": (), "trigger_interval_s": 5.0, "backlog": 951.0, **changes})
+    return Account.of(seen, target_ms=2000, seconds=10, dollars=None)
+
+
+def test_a_job_that_completes_nothing_misses_its_objective() -> None:
+    """Two triggers passed, so two batches are missed."""
+    assert overwhelmed() == Account(batches=2, met=0, dollars=0, seconds=0)
+    assert overwhelmed(backlog=950.0) == NOTHING, "it may still be in time"
+    assert overwhelmed(trigger_interval_s=20.0, backlog=3300.0).batches == 1
+
+
+@pytest.mark.parametrize("field", ["backlog", "rate", "trigger_interval_s"])
+def test_what_is_missing_is_no_sign_of_being_overwhelmed(field: str) -> None:
+    assert overwhelmed(**{field: None}) == NOTHING
+
+
+def test_batches_that_were_done_are_what_counts() -> None:
+    late = Batch(NOW, 10, 1, 2001), Batch(NOW, 10, 1, 2000)
+    found = Account.of(measurement(NOW, batches=late, backlog=1e6), target_ms=2000, seconds=10, dollars=0.5)
+    assert found == Account(batches=2, met=1, dollars=0.5, seconds=10)

@@ -52,7 +52,10 @@ def simulate(
     png: Annotated[Path | None, typer.Option(help="Write the timeline as a picture.")] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Play a job in virtual time and say what each policy would have achieved on the same load."""
+    """Play a job in virtual time and say what each policy would have achieved on the same load.
+
+    Without --policy the job is played in its own mode: in Shadow the rule acts until the policy is promoted.
+    """
     from sparkiot_operator.offline import OfflineError, load_job, load_workload, play
 
     try:
@@ -77,8 +80,12 @@ def simulate(
 
         plot([run.timeline() for run in runs], png, title=title)
     rows = [run.summary() for run in runs]
-    shown = rows if output is Output.JSON else [{key: _rounded(value) for key, value in row.items()} for row in rows]
+    shown = rows if output is Output.JSON else [{key: _rounded(row[key]) for key in HEADINGS} for row in rows]
     print_rows(shown, title=title, headings=HEADINGS, output=output)
+    for run in runs:
+        if run.trial is not None:
+            verdict, stage = run.trial.verdict, run.trial.standing.stage.value
+            errors.print(f"{run.policy}: {stage} at the end; {verdict.code.value}: {verdict.message}", markup=False)
     for path in filter(None, (csv_file, png, audit)):
         errors.print(f"written: {path}", markup=False)
 

@@ -6,7 +6,7 @@ from sparkiot_policies.decision import Decision
 from sparkiot_policies.job import Job, Mode
 from sparkiot_policies.measurement import Measurement
 from sparkiot_policies.promotion.canary import TRYING, CanaryStanding, CanaryState, why_withdrawn
-from sparkiot_policies.promotion.evidence import Account
+from sparkiot_policies.promotion.evidence import NOTHING, Account
 
 from .board import CanaryBoard
 from .terms import canary_terms_of, fingerprint
@@ -27,6 +27,10 @@ class JobCanary:
         self._board = board
         self._seen: float | None = None
         self._report()
+
+    def edit(self, canary: Canary) -> None:
+        """Take over another share; what else is edited makes another canary."""
+        self.spec, self._terms = canary, canary_terms_of(canary)
 
     @property
     def trying(self) -> bool:
@@ -56,14 +60,12 @@ class JobCanary:
             self.standing = standing.advanced(self._terms, uid=self._uid, canary=self.fingerprint, now=now)
 
     def _account(self, measurement: Measurement | None, job: Job) -> Account:
-        """The batches since the last look."""
+        """Of the time since the last look; nobody asks what it cost."""
         if measurement is None:
-            return Account()
+            return NOTHING
         before, self._seen = self._seen, measurement.time
-        target_ms = job.objectives.latency_target_ms
-        met = [batch.latency_ms <= target_ms for batch in measurement.batches]
         seconds = 0.0 if before is None else max(measurement.time - before, 0.0)
-        return Account(batches=len(met), met=sum(met), seconds=seconds)
+        return Account.of(measurement, target_ms=job.objectives.latency_target_ms, seconds=seconds, dollars=0.0)
 
     def _report(self) -> None:
         self._board.report(self._key, self._uid, self.standing)

@@ -120,6 +120,8 @@ class JobPromotion:
         elif followed is None or followed.fingerprint != fingerprint(stated):
             standing = stored_canary(self._status.canary, fingerprint(stated))
             self._canary = JobCanary(stated, self._ref, self._board, now=now, standing=standing)
+        else:
+            followed.edit(stated)
 
     def _canary_view(self) -> CanaryView | None:
         if self._canary is None:

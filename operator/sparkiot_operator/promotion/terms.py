@@ -31,8 +31,8 @@ def canary_terms_of(canary: Canary) -> CanaryTerms:
 
 
 def fingerprint(canary: Canary) -> str:
-    """The same for jobs that state the same canary; any edit of it makes another."""
-    return hashlib.sha256(canary.model_dump_json().encode()).hexdigest()[:16]
+    """The same for jobs that state the same canary. An edit makes another, but for its share: a canary may spread."""
+    return hashlib.sha256(canary.model_dump_json(exclude={"share"}).encode()).hexdigest()[:16]
 
 
 def tried(ref: PolicyRef, canary: Canary) -> PolicyRef:

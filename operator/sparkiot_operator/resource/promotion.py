@@ -37,7 +37,9 @@ class Canary(Model):
     digest: str | None = Field(
         None, pattern="^sha256:[0-9a-f]{64}$", max_length=71, description="Digest that its artifact must have."
     )
-    share: Share = Field(0.1, description="Share of the namespace's jobs with this canary that try it, 0 to 1.")
+    share: Share = Field(
+        0.1, description="Share of the namespace's jobs with this canary that try it, 0 to 1. It may be raised."
+    )
     margin: Share = Field(
         0.01, description="How far attainment may fall, beyond what it falls for jobs that keep their version."
     )

@@ -73,10 +73,18 @@ class CanaryStanding:
         return replace(self, current=_forgetting(terms, self.current.plus(seen)))
 
     def advanced(self, terms: CanaryTerms, *, uid: str, canary: str, now: float) -> "CanaryStanding":
-        """The next state once there is enough to go by."""
-        if self.state is CanaryState.BASELINE and _enough(terms, self.baseline):
-            chosen = bucket(uid, canary) < terms.share
-            return replace(self, state=CanaryState.TRIAL if chosen else CanaryState.CONTROL, since=now)
+        """The next state once there is enough to go by, or when the share is another."""
+        if self.state is CanaryState.WITHDRAWN:
+            return self
+        if self.state is CanaryState.BASELINE and not _enough(terms, self.baseline):
+            return self
+        chosen = bucket(uid, canary) < terms.share
+        if chosen != (self.state in TRYING) or self.state is CanaryState.BASELINE:
+            state = CanaryState.TRIAL if chosen else CanaryState.CONTROL
+            # What a control did meanwhile is its newest baseline; what a trial did is none.
+            known = self.state is CanaryState.CONTROL and _enough(terms, self.current)
+            baseline = self.current if known else self.baseline
+            return replace(self, state=state, since=now, baseline=baseline, current=NOTHING)
         if self.state is CanaryState.TRIAL and _enough(terms, self.current):
             return replace(self, state=CanaryState.PASSED, since=now)
         return self

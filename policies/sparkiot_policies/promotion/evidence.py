@@ -7,6 +7,11 @@ wrong with the model is wrong on both sides; the last two say how wrong it is.
 
 from dataclasses import dataclass, replace
 
+from sparkiot_policies.measurement import Measurement
+
+WAITING_TRIGGERS = 1.5
+"""Triggers' arrivals that wait for a batch at any time, as the backlog of micro-batches is a sawtooth."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -27,6 +32,19 @@ class Account:
         """Dollars an hour; None where nothing was billed over any time."""
         return 3600 * self.dollars / self.seconds if self.seconds > 0 else None
 
+    @classmethod
+    def of(cls, measurement: Measurement, *, target_ms: float, seconds: float, dollars: float | None) -> "Account":
+        """Of the ``seconds`` before a measurement, None for dollars that nobody knows.
+
+        A job that is overwhelmed completes no batch at all. Where none came and more waits than arrives within the
+        target, the one that takes it has missed the target already: each trigger that passed counts as such a batch.
+        """
+        met = [batch.latency_ms <= target_ms for batch in measurement.batches]
+        billed = (0.0, 0.0) if dollars is None else (dollars, seconds)
+        if not met and seconds > 0 and _overwhelmed(measurement, target_ms):
+            return cls(max(seconds / (measurement.trigger_interval_s or seconds), 1.0), 0.0, *billed)
+        return cls(len(met), sum(met), *billed)
+
     def plus(self, other: "Account") -> "Account":
         return Account(
             self.batches + other.batches,
@@ -40,6 +58,13 @@ class Account:
 
 
 NOTHING = Account()
+
+
+def _overwhelmed(measurement: Measurement, target_ms: float) -> bool:
+    rate, backlog, trigger_s = measurement.rate, measurement.backlog, measurement.trigger_interval_s
+    if rate is None or backlog is None or trigger_s is None:
+        return False
+    return backlog > rate * (target_ms / 1000 + WAITING_TRIGGERS * trigger_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

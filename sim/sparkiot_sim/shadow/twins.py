@@ -4,11 +4,9 @@ Both are the same model with the same seed, so that they differ by their allocat
 also what the model can be held against: the same was really done.
 """
 
-from collections.abc import Iterable
-
 from sparkiot_policies.allocation import Allocation
 from sparkiot_policies.job import Job
-from sparkiot_policies.measurement import Batch, Measurement
+from sparkiot_policies.measurement import Measurement
 from sparkiot_policies.objectives import Weights
 from sparkiot_policies.promotion.evidence import Account, Score
 from sparkiot_sim.reward import reference_per_hour, reward
@@ -65,16 +63,16 @@ class Twins:
                 reference=reference,
                 target_ms=target_ms,
             )
-            return _account(seen.batches, target_ms, dollars=dollars, seconds=seconds), value
+            return Account.of(seen, target_ms=target_ms, seconds=seconds, dollars=dollars), value
 
         rule, ruled = played(self._rule)
         candidate, would = played(self._candidate)
         billed = measurement.cost_per_hour
-        measured = _account(
-            measurement.batches,
-            target_ms,
-            dollars=0.0 if billed is None else billed * seconds / SECONDS_PER_HOUR,
-            seconds=0.0 if billed is None else seconds,
+        measured = Account.of(
+            measurement,
+            target_ms=target_ms,
+            seconds=seconds,
+            dollars=None if billed is None else billed * seconds / SECONDS_PER_HOUR,
         )
         return Score(
             seconds=seconds, candidate=candidate, rule=rule, measured=measured, regret=ruled - would, agreed=agreed
@@ -98,8 +96,3 @@ class Twins:
             prices=job.prices,
             backlog=measurement.backlog or 0.0,
         )
-
-
-def _account(batches: Iterable[Batch], target_ms: float, *, dollars: float, seconds: float) -> Account:
-    met = [batch.latency_ms <= target_ms for batch in batches]
-    return Account(batches=len(met), met=sum(met), dollars=dollars, seconds=seconds)
