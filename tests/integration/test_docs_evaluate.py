@@ -1,4 +1,4 @@
-"""The commands of evaluate-a-policy.md about one job, literally, on a shorter time and a small audit log."""
+"""The commands of evaluate-a-policy.md about one job, literally, on a shorter time."""
 
 from pathlib import Path
 
@@ -6,23 +6,21 @@ import pytest
 from support_docs import ROOT, blocks, commands
 from typer.testing import CliRunner
 
-from sparkiot_operator.audit import AuditLog, AuditRecord
+from sparkiot_operator.audit import read_audit
 from sparkiot_operator.cli import app
-from sparkiot_operator.events import JobRef
-from sparkiot_operator.offline import load_job, load_workload, play
 
 PAGE = ROOT / "docs" / "how-to" / "evaluate-a-policy.md"
-WRITTEN, SHORT = "--duration 6h", "--duration 20m"
+WRITTEN, LOGGED, SHORT = "--duration 6h", "--duration 4h", "--duration 20m"
 
 
-def command(name: str) -> list[str]:
-    """Arguments of the one command of this name that the page says this test runs."""
+def command(name: str, option: str) -> list[str]:
+    """Arguments of the one command of this name with an option that the page says this test runs."""
     (found,) = [
         line
         for block in blocks(PAGE)
         if block.mark and block.mark[0] == "run by"
         for line in commands(block)
-        if line.startswith(f"sparkiot {name} ")
+        if line.startswith(f"sparkiot {name} ") and option in line.split()
     ]
     return found.split()[1:]
 
@@ -38,7 +36,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_pages_job_is_simulated_by_the_pages_command(job: Path) -> None:
-    arguments = " ".join(command("simulate"))
+    arguments = " ".join(command("simulate", "--csv"))
     assert WRITTEN in arguments
     result = CliRunner().invoke(app, arguments.replace(WRITTEN, SHORT).split())
     assert result.exit_code == 0, result.output
@@ -50,12 +48,16 @@ def test_the_pages_job_is_simulated_by_the_pages_command(job: Path) -> None:
 
 
 def test_what_happened_is_decided_again_by_the_pages_command(job: Path) -> None:
-    loaded = load_job(job)
-    run = play(loaded, load_workload(loaded, trace=None, mean_rate=None), policy="Rate", duration_s=1200, origin=0.0)
-    log = AuditLog(Path("audit"), max_bytes=10**9, files=1)
-    for cycle in run.episode.cycles:
-        log.write(AuditRecord(JobRef("iot", "pumps", "uid"), 1, loaded.job, cycle.evaluation, cycle.decision))
-    log.close()
-    result = CliRunner().invoke(app, command("replay"))
+    assert job.exists()
+    written = " ".join(command("simulate", "--audit"))
+    assert LOGGED in written
+    result = CliRunner().invoke(app, written.replace(LOGGED, SHORT).split())
     assert result.exit_code == 0, result.output
-    assert f"{len(run.episode.cycles)} decisions" in result.output
+    recorded = len(list(read_audit([Path("audit")])))
+    assert recorded == 120
+    result = CliRunner().invoke(app, command("replay", "--png"))
+    assert result.exit_code == 0, result.output
+    for policy in ("RateAhead", "Rate:utilization=0.7"):
+        assert f"{policy}: {recorded} decisions" in result.output
+    assert "default/pumps in the simulator" in result.output
+    assert Path("outcome.png").stat().st_size > 10_000

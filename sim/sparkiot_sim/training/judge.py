@@ -33,7 +33,7 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A held-out piece of one job's load, and what each policy came to in it."""
+    """A held-out piece of one job's load, and the cluster to play it on."""
 
     stretch: Stretch
     fitted: Fitted
