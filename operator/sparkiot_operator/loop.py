@@ -132,9 +132,9 @@ class JobLoop:
 
     async def turn(self) -> float | None:
         """One turn; seconds until the next, None to wait for a spec edit. Only cancellation leaves it."""
-        if self._jumps is not None and (by := self._jumps.jump()):
-            await self._start_over(by)
         try:
+            if self._jumps is not None and (by := self._jumps.jump()):
+                await self._start_over(by)
             wait = await self._turn(self._services.clock())
         except InvalidSpecError as error:
             return await self._refuse("InvalidSpec", str(error), retry=False)

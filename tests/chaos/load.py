@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sparkiot_operator.landing import write_file
 
-EVERY_S = 0.5
+EVERY_S = 2.0
+"""Spark takes a task for each file: what waits while it is away must not take longer to read than it was away."""
 
 
 class Load:

@@ -21,6 +21,11 @@ START_S = 600.0
 GLANCE_S, PATIENCE_S = 5.0, 60.0
 """Of one call, and of all attempts at one that must succeed."""
 GIVEN = os.environ.get("SPARKIOT_LIVE") == "given"
+PREFIX = os.environ.get("SPARKIOT_OPERATOR_PREFIX", "") if GIVEN else ""
+SERVERS = not GIVEN or "SPARKIOT_SERVERS_HOST" in os.environ
+"""Whether pods reach servers of this machine."""
+PROXIED = SERVERS or not PREFIX
+"""Whether operators reach its proxy."""
 
 
 class World:
@@ -37,10 +42,10 @@ class World:
         self.namespace = self.cluster.namespace
         self.client = Client(self.cluster.kubeconfig, self.namespace, timeout_s=GLANCE_S, patience_s=PATIENCE_S)
         self.eyes = Client(self.cluster.kubeconfig, self.namespace, timeout_s=GLANCE_S, patience_s=0.0)
-        self.proxy = ApiProxy(self.cluster.operator_kubeconfig, seed=seed)
+        self.proxy = ApiProxy(self.cluster.kubeconfig, seed=seed)
         self.proxy.start()
         self._stack.callback(self.proxy.close)
-        self.servers = None if GIVEN and "SPARKIOT_SERVERS_HOST" not in os.environ else Servers(folder)
+        self.servers = Servers(folder) if SERVERS else None
         self.announcer: Announcer | None = None
         if self.servers is not None:
             self._start_servers(self.servers)
@@ -66,10 +71,10 @@ class World:
         self._stack.callback(self.announcer.close)
 
     def _start_operators(self, digest: str) -> Operators:
-        own = self.proxy.kubeconfig(self.cluster.operator_kubeconfig, self.folder / "through-weather")
+        own = self.cluster.operator_kubeconfig
         return Operators(
             self.folder,
-            own,
+            self.proxy.kubeconfig(own, self.folder / "through-weather") if PROXIED else own,
             namespace=self.namespace,
             flags=(
                 *self.cluster.operator_flags,

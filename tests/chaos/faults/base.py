@@ -50,7 +50,7 @@ class Fault:
 class LiveFault(Fault):
     """One that the live job feels: the rows that had been written when it was healed must be in the sink."""
 
-    bound_s = 240.0
+    bound_s = 420.0
 
     def mark(self, view: View | None) -> None:
         super().mark(view)

@@ -35,7 +35,7 @@ class TierKilled(ServerKilled):
     looks again every minute."""
 
     lingers = True
-    bound_s = 360.0
+    bound_s = 540.0
     condition = "ShuffleTiersReady"
 
     def recovered(self, view: View) -> bool:
