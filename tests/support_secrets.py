@@ -7,7 +7,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
+import yaml
 from support_live import Embedded, Json
+
+from sparkiot_sim.devcluster.identity import Identity, ServiceAccount
 
 OBJECTS = "sij,pods,events,configmaps,services,serviceaccounts,roles,rolebindings,networkpolicies"
 
@@ -26,6 +29,30 @@ def leaks(secrets: Mapping[str, str], places: Iterable[tuple[str, str]]) -> list
     return [
         f"{name} in {where}" for where, text in places for name, found in forms.items() if any(f in text for f in found)
     ]
+
+
+def accounts(cluster: Embedded) -> dict[str, str]:
+    """The tokens of the cluster's administrator and of all service accounts of the jobs' namespace."""
+    admin = yaml.safe_load(cluster.kubeconfig.read_text())["users"][0]["user"]["token"]
+    identity = Identity(certificate="", server="", token=admin)
+    found = [item["metadata"] for item in json.loads(cluster("get", "serviceaccounts", "-o", "json"))["items"]]
+    tokens = {
+        f"the token of account {meta['name']}": identity.service_account_token(
+            ServiceAccount(cluster.namespace, meta["name"], meta["uid"])
+        )
+        for meta in found
+    }
+    return {"the administrator's token": admin, **tokens}
+
+
+def driver_tokens(cluster: Embedded) -> dict[str, str]:
+    """Those that the drivers' Secrets hold now."""
+    label = "app.kubernetes.io/managed-by=sparkiot"
+    return {
+        f"{key} of {item['metadata']['name']}": base64.b64decode(value).decode()
+        for item in json.loads(cluster("get", "secrets", "-l", label, "-o", "json"))["items"]
+        for key, value in item["data"].items()
+    }
 
 
 def written(cluster: Embedded) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,8 @@ ARG PYTHON=3.11.14-slim-bookworm
 FROM python:${PYTHON} AS build
 WORKDIR /src
 COPY operator/images/build.txt operator/images/operator.txt locks/
-RUN python -m venv /build \
-    && /build/bin/pip install --no-cache-dir --require-hashes --requirement locks/build.txt
+RUN python -m venv --without-pip /build \
+    && pip --python /build/bin/python install --no-cache-dir --require-hashes --requirement locks/build.txt
 # An environment without pip: what runs in a cluster installs nothing.
 RUN python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: --require-hashes \
@@ -15,7 +15,7 @@ COPY LICENSE README.md pyproject.toml ./
 COPY operator operator
 COPY policies policies
 COPY sim sim
-RUN /build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /wheels /src \
+RUN pip --python /build/bin/python wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /wheels /src \
     && pip --python /opt/venv/bin/python install --no-cache-dir --no-index --no-deps /wheels/*.whl
 
 FROM python:${PYTHON}

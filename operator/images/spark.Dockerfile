@@ -8,10 +8,10 @@ FROM python:${PYTHON} AS build
 COPY operator/images/build.txt operator/images/spark.txt /src/
 # pyspark comes as source: its wheel is built with tools whose hashes are known too. Another release of it is stated in
 # spark.in and .constraints.txt, then `make lock`.
-RUN python -m venv /build \
-    && /build/bin/pip install --no-cache-dir --require-hashes --requirement /src/build.txt \
-    && /build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --require-hashes --wheel-dir /wheels \
-        --requirement /src/spark.txt
+RUN python -m venv --without-pip /build \
+    && pip --python /build/bin/python install --no-cache-dir --require-hashes --requirement /src/build.txt \
+    && pip --python /build/bin/python wheel --no-cache-dir --no-build-isolation --no-deps --require-hashes \
+        --wheel-dir /wheels --requirement /src/spark.txt
 RUN python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --no-cache-dir --no-index --no-deps /wheels/*.whl \
     && rm -rf /opt/venv/lib/python3.11/site-packages/pyspark/examples \

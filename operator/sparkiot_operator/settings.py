@@ -190,6 +190,20 @@ class Settings(BaseSettings):
             service_accounts=tuple(self.job_service_accounts),
         )
 
+    @field_validator("host_paths")
+    @classmethod
+    def _paths_are_absolute(cls, paths: list[str]) -> list[str]:
+        if wrong := [path for path in paths if not path.startswith("/") or ".." in path.split("/")]:
+            raise ValueError(f"a folder of the nodes is absolute and has no ..: {', '.join(wrong)}")
+        return paths
+
+    @field_validator("job_service_accounts")
+    @classmethod
+    def _accounts_have_namespaces(cls, accounts: list[str]) -> list[str]:
+        if wrong := [account for account in accounts if account.count("/") != 1]:
+            raise ValueError(f"state NAMESPACE/NAME, not {', '.join(wrong)}")
+        return accounts
+
     @field_validator("policy_sources")
     @classmethod
     def _sources_are_objects(cls, sources: dict[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest
 from support_access import ACCOUNT, ASKED_BY_ADMISSION, ASKED_OF_OLD_SERVERS, Right, chart_rights, used
 from support_live import PATIENCE_S, Embedded, Json, LiveCluster, LiveJob
 from support_operator import config_map, simulated_job
+from support_secrets import accounts, arguments, driver_tokens, environments, leaks, written
 
 from sparkiot_operator.audit import read_audit
 from sparkiot_operator.landing import steady
@@ -240,6 +241,18 @@ def test_suspend_stops_everything_and_resume_goes_on(cluster: LiveCluster, job: 
     cluster.patch(job.name, {"suspend": False})
     cluster.wait(job.ready, what="the job is ready again")
     settled(job)
+
+
+def test_no_secret_is_in_anything_that_was_written(cluster: LiveCluster, job: LiveJob) -> None:
+    """After scaling, restarts and kills: logs, status, events, objects, audit logs, /proc of driver and executors."""
+    if not isinstance(cluster, Embedded):
+        pytest.skip("needs the embedded cluster, whose processes are of this machine")
+    secrets = accounts(cluster) | driver_tokens(cluster)
+    assert f"token of {naming.base_name(job.name)}" in secrets
+    assert any("KubernetesExecutorBackend" in text for _, text in arguments(cluster))
+    assert leaks(secrets, written(cluster)) == []
+    assert leaks(secrets, arguments(cluster)) == []
+    assert leaks(secrets, environments(cluster)) == []
 
 
 def test_deletion_leaves_nothing(cluster: LiveCluster, job: LiveJob) -> None:

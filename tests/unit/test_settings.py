@@ -12,6 +12,8 @@ from sparkiot_edge.settings import EdgeSettings
 from sparkiot_operator.cli import app
 from sparkiot_operator.cli.setting_flags import flag_of
 from sparkiot_operator.settings import Settings
+from sparkiot_operator.spark.confinement import Confinement
+from sparkiot_operator.spark.pod_security import Level
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 EDGE_PAGE = PAGE.with_name("edge-settings.md")
@@ -49,6 +51,32 @@ def test_every_setting_of_the_gateway_is_documented_and_its_password_is_no_flag(
 def test_settings_of_the_gateway_are_checked(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         EdgeSettings(**{"groups": ["a=b"]} | changes)
+
+
+def test_jobs_are_confined_unless_the_operator_is_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings(all_namespaces=True).confinement == Confinement(
+        default_level=Level.RESTRICTED, host_paths=(), service_accounts=()
+    )
+    monkeypatch.setenv("SPARKIOT_DEFAULT_POD_SECURITY", "baseline")
+    monkeypatch.setenv("SPARKIOT_HOST_PATHS", '["/mnt/nvme"]')
+    monkeypatch.setenv("SPARKIOT_JOB_SERVICE_ACCOUNTS", '["iot/*"]')
+    assert Settings(all_namespaces=True).confinement == Confinement(
+        default_level=Level.BASELINE, host_paths=("/mnt/nvme",), service_accounts=("iot/*",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"host_paths": ["mnt"]}, "absolute"),
+        ({"host_paths": ["/mnt/../etc"]}, "absolute"),
+        ({"job_service_accounts": ["spark"]}, "NAMESPACE/NAME"),
+        ({"default_pod_security": "lax"}, "privileged"),
+    ],
+)
+def test_settings_of_confinement_are_checked(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Settings(all_namespaces=True, **changes)
 
 
 def test_every_setting_says_what_it_is_for() -> None:
