@@ -240,7 +240,7 @@ def reports(draw: st.DrawFn) -> DriverReport:
     fields: dict[str, Any] = {
         "queries": queries,
         "totals": draw(_TOTALS),
-        "batches": [wire_batch(seq, end=float(seq)) for seq in draw(st.lists(st.integers(1, 30), max_size=6))],
+        "batches": [wire_batch(seq, end=float(seq)) for seq in draw(st.lists(st.integers(2, 30), max_size=6))],
         "executors": {"running": draw(_SMALL), "pending": draw(_SMALL), "cores": draw(st.none() | st.integers(1, 8))},
         "applied": draw(st.none() | st.just(APPLIED)),
     }
