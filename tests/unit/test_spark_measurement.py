@@ -195,7 +195,7 @@ def test_executors_cost_what_was_asked_for_until_the_driver_applied_something() 
 
 
 def test_the_newest_batchs_number_is_where_to_read_on() -> None:
-    assert report(batches=[wire_batch(3, end=1.0), wire_batch(2, end=0.5)]).last_seq == 3
+    assert report(batches=[wire_batch(3, end=11.0), wire_batch(2, end=9.5)]).last_seq == 3
     assert report().last_seq is None
 
 
