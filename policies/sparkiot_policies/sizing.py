@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from .batch_cost import Cost
 
 LEAST_ROOM = 0.05
-"""Least share of a batch's time that is counted on for work, where the overhead alone takes it all."""
+"""Least share of a trigger that is counted on for a batch, where the target leaves none."""
+WORTHWHILE = 0.25
+"""Least share of a batch's time that executors are sized for: where the overhead takes more than the rest, more of them
+shorten nothing that counts, and the target may be out of reach of any number."""
 MOST = 1000.0
 """More executors than any job has."""
 
@@ -33,5 +36,5 @@ class Pace:
 
 def required(rate: float, cost: Cost, pace: Pace) -> float:
     """Executors, as a real number, that work off ``rate`` messages/s at this pace; at most MOST."""
-    room = max(pace.budget_s - cost.overhead_s, LEAST_ROOM * pace.budget_s)
+    room = max(pace.budget_s - cost.overhead_s, WORTHWHILE * pace.budget_s)
     return min(rate * pace.span_s / (cost.capacity * room), MOST)

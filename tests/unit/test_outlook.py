@@ -54,6 +54,14 @@ def test_executors_by_hand() -> None:
     assert required(320, COST, pace) == pytest.approx(4.0)
 
 
+def test_an_overhead_that_no_executor_shares_is_no_reason_for_many() -> None:
+    """4 rows/s at 16 rows/s of one executor, in batches of 9 s: a quarter of an executor, were there no overhead, and
+    one with a quarter of the time, however much of it the overhead takes beyond that."""
+    pace = Pace.of(trigger_s=6.0, target_ms=18_000)
+    found = [required(4.0, Cost(overhead, 16.0), pace) for overhead in (0.0, 4.5, 6.75, 9.0, 25.0)]
+    assert found == pytest.approx([0.25, 0.5, 1.0, 1.0, 1.0])
+
+
 def test_a_long_target_lets_batches_follow_each_other_and_a_short_one_leaves_little() -> None:
     assert Pace.of(trigger_s=0.5, target_ms=4000) == Pace(2.0, 2.0)
     assert Pace.of(trigger_s=2.0, target_ms=3000) == Pace(2.0, 1.0)
