@@ -48,7 +48,8 @@ class Auditor:
         self._controller = controller
         self._seen: list[Measurement] = []
         self._up = self._down = self._shuffled = -math.inf
-        self._restarted = controller.history.since
+        self._since = self._restarted = controller.history.since
+        self._proposals: list[tuple[float, Allocation]] = []
         self._fallback_until = -math.inf
 
     def saw(self, measurement: Measurement | None) -> None:
@@ -67,10 +68,12 @@ class Auditor:
             self._check_restart(job, before, after, now)
             if job.limits.override is None:
                 self._check_pace(job, before, after, now)
+                self._check_needed(job, before, after, now)
                 self._check_blind(job, before, after, now)
         assert constrain(job, evaluation, after) == (after, ())
         self._check_clamps(decision)
         self._check_fallback(job, decision, failing)
+        self._proposals.append((now, decision.proposal))
         if job.mode is not Mode.ADVISE:
             self._remember(before, after, now)
 
@@ -85,8 +88,30 @@ class Auditor:
             assert after.executors <= in_force
 
     def _check_restart(self, job: Job, before: Allocation, after: Allocation, now: float) -> None:
-        if after.memory_mib != before.memory_mib:
-            assert now - self._restarted >= job.limits.restart_min_interval_s
+        """In their interval, and not while the proposals of the last minutes disagree; an executor that ran out of
+        memory does not wait for that."""
+        old, new = before.memory_mib, after.memory_mib
+        if new == old:
+            return
+        assert now - self._restarted >= job.limits.restart_min_interval_s
+        since = now - job.limits.restart_stabilization_s
+        asked = [proposal.memory_mib for time, proposal in self._proposals if time >= since]
+        if new < old:
+            assert all(memory < old for memory in asked)
+        elif not any(measured.out_of_memory for measured in self._seen):
+            assert all(memory > old for memory in asked)
+
+    def _check_needed(self, job: Job, before: Allocation, after: Allocation, now: float) -> None:
+        """Nobody goes who was needed a moment ago, or whose memory holds the queries' state."""
+        if after.executors >= before.executors or self._budget_bites(job, before, after):
+            return
+        begin = now - job.limits.stabilization_s
+        assert self._since <= begin
+        needed = max((proposal.executors for time, proposal in self._proposals if time > begin), default=0)
+        assert after.executors >= min(before.executors, needed)
+        state = known(self._seen[-1].state_mib)
+        if state is not None:
+            assert after.executors >= min(before.executors, state / (0.5 * before.memory_mib))
 
     def _check_pace(self, job: Job, before: Allocation, after: Allocation, now: float) -> None:
         limits, was, became = job.limits, before.executors, after.executors

@@ -12,7 +12,7 @@ from .resource.spec import SparkIoTJobSpec
 from .spark.quota import asked, room
 
 LOGGER = logging.getLogger(__name__)
-EVERY_S = 30.0
+EVERY_S = 10.0
 """Between two looks: a room that is too large for that long makes Spark ask in vain, which harms nobody."""
 Json = Mapping[str, Any]
 

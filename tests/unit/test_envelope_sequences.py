@@ -106,7 +106,7 @@ def edits(draw: st.DrawFn) -> Job:
         max_up_factor=draw(st.sampled_from([1.1, 2.0, math.inf])),
         max_up_step=draw(st.sampled_from([1, 3, 12])),
         max_down_factor=draw(st.sampled_from([0.1, 0.5, 1.0])),
-        stabilization_s=draw(st.sampled_from([0.0, 30.0])),
+        stabilization_s=draw(st.sampled_from([0.0, 30.0, 90.0])),
         cooldown_up_s=draw(st.sampled_from([0.0, 25.0])),
         cooldown_down_s=draw(st.sampled_from([0.0, 45.0])),
         cooldown_shuffle_s=draw(st.sampled_from([0.0, 35.0])),
@@ -153,6 +153,8 @@ class HostileJob(RuleBasedStateMachine):
         past = history(since=NOW if young else NOW - 1e5)
         self.controller = Controller(first, policy=self.policy, fallback=Rate(), history=past)
         self.auditor = Auditor(self.controller)
+        if young:
+            self.fall_quiet(grows=False, state_mib=None, first=SMALL)
 
     @rule(seconds=st.sampled_from([0.0, 0.001, 10.0, 60.0, 600.0, 1e5, -5.0]))
     def pass_time(self, seconds: float) -> None:
@@ -205,15 +207,15 @@ class HostileJob(RuleBasedStateMachine):
                 self.now += 10.0
                 self.step(replace(measured, memory=99.0 if gib == 8 else 10.0))
 
-    @precondition(lambda self: self.steps > 0)
-    @rule(grows=st.booleans())
-    def fall_quiet(self, grows: bool) -> None:
-        """The least is proposed again and again over good measurements, or over a backlog that grows."""
-        self.policy.mood = SMALL
-        for minute in range(4):
+    @rule(grows=st.booleans(), state_mib=st.sampled_from([None, None, 6000.0, 20000.0]), first=st.just(HUGE))
+    def fall_quiet(self, grows: bool, state_mib: float | None, first: Allocation) -> None:
+        """After the first proposal the least is proposed again and again, over good measurements or over a backlog that
+        grows."""
+        quiet = Measurement(time=NOW, rate=10.0, memory=10.0, trigger_interval_s=10.0, state_mib=state_mib)
+        for step, proposal in enumerate((first, SMALL, SMALL, SMALL, SMALL)):
             self.now += 30.0
-            backlog = 1e5 * (minute + 1) if grows else 0.0
-            self.step(Measurement(time=NOW, rate=10.0, backlog=backlog, memory=10.0, trigger_interval_s=10.0))
+            self.policy.mood = proposal
+            self.step(replace(quiet, backlog=1e5 * step if grows else 0.0))
 
     def step(self, measured: Measurement | None, signal: EdgeSignal | None = None) -> None:
         shift = self.now - NOW
