@@ -149,7 +149,7 @@ def _promotion_event(was: str | None, after: Condition) -> Iterator[Event]:
         yield Event(EventReason.PROMOTED, after.message)
     elif after.reason == PromotionReason.DEMOTED:
         yield Event(EventReason.DEMOTED, after.message, warning=True)
-    elif was == "True":
+    elif was == "True" and after.status == "False":
         yield Event(EventReason.BACK_IN_SHADOW, after.message)
     elif after.reason == VerdictCode.BETTER:
         yield Event(EventReason.READY_FOR_PROMOTION, after.message)

@@ -6,6 +6,7 @@ import json
 import logging
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 
@@ -13,7 +14,15 @@ import pytest
 from support_jobs import NOW, Scripted, allocation, evaluation, history, job
 from support_jobs import measurement as measured
 
-from sparkiot_operator.audit import AuditError, AuditLog, AuditRecord, audit_files, encode_record, read_audit
+from sparkiot_operator.audit import (
+    AuditError,
+    AuditLog,
+    AuditRecord,
+    audit_files,
+    decode_line,
+    encode_record,
+    read_audit,
+)
 from sparkiot_operator.events import JobRef
 from sparkiot_policies.controller import Controller
 from sparkiot_policies.decide import decide
@@ -162,3 +171,11 @@ def test_a_rotation_that_fails_half_way_does_not_end_the_log(tmp_path: Path, mon
 def test_an_absent_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(read_audit([tmp_path / "nowhere.jsonl"]))
+
+
+def test_a_policy_in_shadow_stands_beside_the_decision_and_older_lines_know_none() -> None:
+    found = record()
+    line = json.dumps(encode_record(replace(found, shadow=found.decision))).encode()
+    assert decode_line(line) == replace(found, shadow=found.decision)
+    older = {key: value for key, value in json.loads(line).items() if key != "shadow"}
+    assert decode_line(json.dumps({**older, "schema": 1}).encode()) == found

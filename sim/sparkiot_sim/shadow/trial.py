@@ -51,6 +51,7 @@ class Trial:
         standing: Standing | None = None,
         evidence: Evidence | None = None,
     ) -> None:
+        self._job = job = replace(job, mode=Mode.SHADOW)
         self.terms = terms
         self.standing = standing or Standing(since=now)
         self.evidence = evidence or Evidence(since=now)
@@ -58,7 +59,6 @@ class Trial:
         self._candidate = Controller(
             job, policy=policy, fallback=rule, meta=meta, history=History(since=now, allocation=allocation)
         )
-        self._job = job
         self._begun = now
         self._base = calibration_with(preset)
         self._preset = preset
@@ -92,8 +92,10 @@ class Trial:
         self._candidate.policy, self._candidate.fallback, self._candidate.meta = policy, rule, meta
 
     def edit(self, job: Job, terms: Terms, *, now: float) -> None:
-        """Take over an edited job. Evidence of other objectives or bounds is none: it is gathered anew."""
+        """Take over an edited job. Evidence of other objectives or bounds is none: it is gathered anew. A pause edits
+        neither."""
         self.terms = terms
+        job = replace(job, mode=Mode.SHADOW)
         if job != self._job:
             self._candidate.job = self._job = job
             self._forget(now)
