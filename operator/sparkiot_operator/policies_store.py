@@ -201,8 +201,12 @@ class PolicyStore:
 
 
 def _fingerprint(path: Path | None) -> Fingerprint:
-    """Name, size and time of modification of each file; empty for what is absent."""
+    """Name, size and time of modification of each file; empty for what is absent, or goes while it is looked at: what
+    replaces it is seen by the next look."""
     if path is None or not path.exists():
         return ()
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file())
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        return tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file())
+    except FileNotFoundError:
+        return ()

@@ -151,6 +151,29 @@ def test_files_that_change_are_loaded_again_and_others_are_not(folder: Path) -> 
     assert again.value is not before.value
 
 
+def test_an_artifact_that_is_replaced_while_it_is_looked_at_costs_no_cycle(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PolicyStore(folder=folder, digests={"city": digest(folder)})
+    (folder / "city").rename(folder / "aside")
+    (folder / "city").mkdir()
+    listed = Path.iterdir
+
+    def replaced(path: Path) -> Iterator[Path]:
+        """Its content comes as the folder's old one is listed, and the folder is gone for that moment."""
+        if path == folder / "city":
+            path.rmdir()
+            (folder / "aside").rename(path)
+            raise FileNotFoundError(path)
+        return listed(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", replaced)
+        store.policy("city", None)
+    store.refresh()
+    assert store.problems == {}
+
+
 def test_an_artifact_that_arrives_later_is_found(tmp_path: Path) -> None:
     store = PolicyStore(folder=tmp_path, digests={})
     policy_artifact(tmp_path / "elsewhere" / "city")

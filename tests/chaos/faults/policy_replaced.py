@@ -9,7 +9,7 @@ class PolicyReplaced(Fault):
     """Its job runs on the fallback rule and says so, until the file is whole again."""
 
     kind = Kind("policy-replaced", frozenset({"policy"}), 2.0, 6.0)
-    about = "the policy file is overwritten in place, half at first, by another policy, and put right"
+    about = "the policy file is overwritten in place, in part, by another policy, and put right"
 
     def inject(self) -> None:
         other = self.world.folder / "other.zip"
