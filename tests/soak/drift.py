@@ -21,6 +21,8 @@ STATUS_LAG_S = STUCK_S = 60.0
 2.5 s. On a busy machine a cycle is late, and that is counted elsewhere; one that never comes is what this finds."""
 DRIFT_S = 180.0
 """Seconds that a difference stands before it is drift."""
+STARVED = 0.5
+"""Share of the wanted decisions below which the machine does not let the operator keep up."""
 CONDITIONS = frozenset({"Ready", "PolicyLoaded", "ObservationFresh", "ObjectiveMet", "ScalingLimited", "Degraded"})
 """What every running job has."""
 
@@ -32,6 +34,11 @@ class Suspicions:
         self._since: dict[Drift, float] = {}
         self._told: set[Drift] = set()
         self.longest_s = 0.0
+
+    def forget(self) -> None:
+        """Where the machine does not let the operator keep up, being behind is no drift."""
+        self._since.clear()
+        self._told.clear()
 
     def take(self, found: Set[Drift], *, now: float) -> set[Drift]:
         """What became drift with this look; each is told once. now: seconds on a clock that only grows."""

@@ -94,6 +94,8 @@ class Findings:
         found += [f"logged: {line}" for line in self.logged]
         if not any(sample["compared"] for sample in self.samples):
             found.append("no status was compared with the audit log")
+        if all(sample["starved"] for sample in self.samples):
+            found.append("the machine never let the operator keep up")
         return found
 
 

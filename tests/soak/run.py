@@ -18,10 +18,11 @@ from sparkiot_operator.errors import ApiError
 from sparkiot_operator.kube import KubeApi
 from sparkiot_operator.own_namespace import create_all, own_namespace
 from sparkiot_operator.processes import Child
+from sparkiot_operator.resource.base import seconds
 
 from .actions import Crowd
-from .drift import Drift, Suspicions, contradictions, differences
-from .jobs import NAMESPACE, soak_job
+from .drift import STARVED, Drift, Suspicions, contradictions, differences
+from .jobs import ACCELERATION, INTERVAL, NAMESPACE, soak_job
 from .sampling import Counters, Table, Watched, audit_tail, collections, disk_mib
 
 OWNER = "sparkiot-soak"
@@ -62,11 +63,21 @@ class Watcher:
         self._paths: list[str] = []
         self._counters = Counters()
         self._suspicions = Suspicions()
+        self._decided = (0.0, time.monotonic())
         self._known: set[str] = set()
         self._begun = time.monotonic()
         path = plan.folder
         fields = [f"{name}_{field}" for name in ("operator", "cluster") for field in Watched.FIELDS]
-        looked = ("objects", "objects_events", "disk_mib", "compared", "agreed_s", "sample_s", *Counters.FIELDS)
+        looked = (
+            "objects",
+            "objects_events",
+            "disk_mib",
+            "compared",
+            "agreed_s",
+            "starved",
+            "sample_s",
+            *Counters.FIELDS,
+        )
         self.samples = Table(path / "samples.csv", ("time", "minutes", "jobs", *fields, *looked))
         self.drift = Table(path / "drift.csv", ("minutes", "job", "what"))
         self.events = Table(path / "events.csv", ("minutes", "job", "reason", "type"))
@@ -86,18 +97,30 @@ class Watcher:
         jobs = await self._api.list_jobs(NAMESPACE)
         look = await self._metrics()
         compared, found = contradictions(jobs, await asyncio.to_thread(audit_tail, self._folder.audit))
-        drifted = self._suspicions.take(differences(jobs, look, now=time.time()), now=time.monotonic())
-        self._note_drift(found | drifted)
+        counted = self._counters.look(look)
+        starved = self._starved(jobs, counted["decisions"], at=look.at)
+        if starved:
+            self._suspicions.forget()
+        else:
+            found |= self._suspicions.take(differences(jobs, look, now=time.time()), now=time.monotonic())
+        self._note_drift(found)
         counts = {path: len((await self._api.read(path))["items"]) for path in self._paths if path != EVENTS}
         events = (await self._api.read(EVENTS))["items"]
         self._note_events(events)
         row = {"time": round(time.time(), 3), "minutes": self.minutes, "jobs": len(jobs), "compared": compared}
         row["agreed_s"] = round(self._suspicions.longest_s, 3)
         row |= {key: round(value, 3) for each in self._watched for key, value in each.look().items()}
-        row |= self._counters.look(look)
+        row |= {**counted, "starved": int(starved)}
         row |= {"objects": sum(counts.values()) + len(events), "objects_events": len(events)}
         row |= {"disk_mib": round(disk_mib(self._folder.cluster, self._folder.audit), 3)}
         self.samples.add({**row, "sample_s": round(time.monotonic() - begun, 3)})
+
+    def _starved(self, jobs: list[dict[str, Any]], decisions: float, *, at: float) -> bool:
+        """Whether far fewer decisions were made since the last look than the running jobs wanted."""
+        running = sum(not job["spec"].get("suspend") for job in jobs)
+        before, self._decided = self._decided, (decisions, at)
+        wanted = running * (at - before[1]) * ACCELERATION / seconds(INTERVAL)
+        return decisions - before[0] < STARVED * wanted
 
     def fail(self, what: str) -> None:
         """Note what kept this program from looking: nobody knows how things were then."""

@@ -18,8 +18,8 @@ MAX_SAID = 4096
 Count = Annotated[int, Field(ge=0, lt=10**18)]
 Whole = Annotated[int, Field(gt=-(10**18), lt=10**18)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15)]
-Epoch = Annotated[float, Field(ge=0, le=4_102_444_800)]
-"""Until the year 2100."""
+Epoch = Annotated[float, Field(ge=-4_102_444_800, le=4_102_444_800)]
+"""Until the year 2100, and of a clock that was never set as far the other way: it can be written as a date."""
 Said = Annotated[str, AfterValidator(lambda text: text[:MAX_SAID])]
 
 
