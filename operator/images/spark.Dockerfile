@@ -1,6 +1,6 @@
-# Spark for Kubernetes: Java 17, pyspark, the clients of the shuffle tiers, the driver's runtime and the example jobs. Any
-# other image with Java, Python and pyspark serves as well: the operator's init container brings the runtime. From the
-# repository's root:
+# Spark for Kubernetes: Java 17, pyspark, the clients of shuffle tiers and data sources, the driver's runtime and the
+# example jobs. Any other image with Java, Python and pyspark serves as well: the operator's init container brings the
+# runtime. From the repository's root:
 #   docker build -f operator/images/spark.Dockerfile --build-arg SPARK=3.5.9 -t sparkiot-spark:3.5.9 .
 ARG PYTHON=3.11.14-slim-bookworm
 
@@ -9,7 +9,7 @@ ARG SPARK=3.5.9
 COPY .constraints.txt /src/.constraints.txt
 RUN python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --no-cache-dir "pyspark==${SPARK}" \
-    && pip --python /opt/venv/bin/python install --no-cache-dir --constraint /src/.constraints.txt boto3 pandas pyarrow redis \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --constraint /src/.constraints.txt boto3 confluent-kafka pandas pyarrow redis \
     && rm -rf /opt/venv/lib/python3.11/site-packages/pyspark/examples \
     && ln -s venv/lib/python3.11/site-packages/pyspark /opt/spark
 
