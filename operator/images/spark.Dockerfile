@@ -1,6 +1,6 @@
-# Spark for Kubernetes: Java 17, pyspark, the clients of the shuffle tiers, the driver's runtime and the example jobs. Any
-# other image with Java, Python and pyspark serves as well: the operator's init container brings the runtime. From the
-# repository's root:
+# Spark for Kubernetes: Java 17, pyspark, the clients of shuffle tiers and data sources, the driver's runtime and the
+# example jobs. Any other image with Java, Python and pyspark serves as well: the operator's init container brings the
+# runtime. From the repository's root:
 #   docker build -f operator/images/spark.Dockerfile -t sparkiot-spark:3.5.9 .
 ARG PYTHON=3.11.14-slim-bookworm
 

@@ -123,6 +123,8 @@ def test_a_topic_that_is_not_there_or_was_made_anew_is_said(servers: str, name: 
     source = topic(servers, name)
     with pytest.raises(KafkaSourceError, match=r"partitions 1 of topic .* the topic was made anew"):
         source.end({name: {"0": 0, "1": 7}}, 10)
+    with pytest.raises(KafkaSourceError, match=r"partitions 3 of topic .* the topic was made anew"):
+        source.end({name: {"3": 1}}, 10)
     with pytest.raises(KafkaSourceError, match="the checkpoint is one of topic other"):
         source.ranges({"other": {"0": 0}}, source.head())
     source.close()

@@ -81,7 +81,7 @@ class Topic:
     def end(self, start: Offsets, max_rows: int | None, *, target: Offsets | None = None) -> Offsets:
         """Where a batch ends that begins at ``start``: at ``start`` when nothing waits. target: read no further."""
         begun, head = self._mine(start), self._mine(target or self.head())
-        behind = {p: end - begun.get(p, 0) for p, end in head.items()}
+        behind = {p: head.get(p, 0) - begun.get(p, 0) for p in {**begun, **head}}
         if lost := sorted(p for p, lag in behind.items() if lag < 0):
             raise KafkaSourceError(
                 f"partitions {', '.join(lost)} of topic {self._options.topic} end before what the query has read of "
