@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.support_recorded import JOB, course_of, look, simulated_looks
+from support_recorded import JOB, course_of, look, simulated_looks
 
 from sparkiot_policies.job import Limits, Mode
 from sparkiot_policies.rules import rule
