@@ -9,14 +9,17 @@ from chaos.world import World
 
 @dataclass
 class Figures:
-    """recoveries: seconds from healing to recovery, by kind of fault."""
+    """All by kind of fault. injected: those that met something. idle: those that met nothing, such as a storm without a
+    request. recoveries: seconds from healing to recovery of the former."""
 
     injected: dict[str, int] = field(default_factory=dict)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
+    idle: dict[str, int] = field(default_factory=dict)
     steps: int = 0
 
-    def inject(self, kind: str) -> None:
-        self.injected[kind] = self.injected.get(kind, 0) + 1
+    def inject(self, kind: str, *, met: bool) -> None:
+        counts = self.injected if met else self.idle
+        counts[kind] = counts.get(kind, 0) + 1
 
     def recover(self, kind: str, seconds: float) -> None:
         self.recoveries.setdefault(kind, []).append(seconds)
@@ -31,6 +34,7 @@ class Figures:
                 lines.append(f"{name:<17}{count:>9}{len(times):>10}{worst:>9}{fault.bound_s:>6g} s  {fault.about}")
         total, recovered = sum(self.injected.values()), sum(map(len, self.recoveries.values()))
         worst = max((max(times) for times in self.recoveries.values()), default=0.0)
+        lines += [f"{name}: met nothing {count} times" for name, count in self.idle.items()]
         return [*lines, f"{'all':<17}{total:>9}{recovered:>10}{worst:>7.1f} s"]
 
 
@@ -42,5 +46,5 @@ def summary(world: World, figures: Figures) -> list[str]:
         f"losses: {missing} rows missing, {wrong} doubled or unknown, of {rows}; {figures.steps} steps",
         f"operators: at most {peaks.memory_mib:.0f} MiB, {peaks.descriptors} descriptors, {peaks.threads} threads",
         f"operators started again, by exit code: {dict(world.operators.ended)}",
-        f"weather: answers {world.proxy.answered}, watches {world.proxy.watches}",
+        f"weather: {dict(world.proxy.met)}",
     ]

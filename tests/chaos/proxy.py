@@ -9,6 +9,7 @@ import base64
 import random
 import ssl
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,13 +47,12 @@ class Weather:
 class ApiProxy:
     """Runs in a thread of its own. kubeconfig: leads to the real server, as whoever sends no credentials.
 
-    answered: how many requests got which code from a storm. watches: how many were cut or fell dumb.
+    met: how many requests got which code from a storm, pieces of watches came late, watches were cut or fell dumb.
     """
 
     def __init__(self, kubeconfig: Path, *, seed: int) -> None:
         self.weather = Weather()
-        self.answered: dict[int, int] = {}
-        self.watches = {"cut": 0, "dumb": 0}
+        self.met: Counter[str] = Counter()
         self._server = kube_client.Configuration()
         kube_config.load_kube_config(str(kubeconfig), client_configuration=self._server)
         self._draw = random.Random(seed)
@@ -114,7 +114,7 @@ class ApiProxy:
         """The code that a storm answers with. Only what changes something can be in conflict."""
         for code, share in list(self.weather.storms.items()):
             if (code != 409 or method in CHANGES) and self._draw.random() < share:
-                self.answered[code] = self.answered.get(code, 0) + 1
+                self.met[str(code)] += 1
                 return code
         return None
 
@@ -155,9 +155,11 @@ class ApiProxy:
             async for piece in answer.content.iter_any():
                 if not dumb and self.weather.silent:
                     dumb = True
-                    self.watches["dumb"] += 1
+                    self.met["dumb"] += 1
                 if not dumb:
-                    await asyncio.sleep(self.weather.watch_delay_s)
+                    if self.weather.watch_delay_s:
+                        self.met["late"] += 1
+                        await asyncio.sleep(self.weather.watch_delay_s)
                     await response.write(piece)
             if dumb:
                 await asyncio.Event().wait()  # until the client has had enough
@@ -170,6 +172,6 @@ class ApiProxy:
             every = self.weather.cut_every_s
             await asyncio.sleep(LOOK_S if every is None else every)
             if every is not None and self.weather.cut_every_s is not None:
-                self.watches["cut"] += 1
+                self.met["cut"] += 1
                 transport.abort()
                 return

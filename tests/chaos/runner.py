@@ -16,6 +16,8 @@ from chaos.schedule import Step
 from chaos.world import START_S, World
 
 POLL_S = 0.3
+MEET_S = 20.0
+"""By which a fault is prolonged that has met nothing yet."""
 CONVERGED_S = 90.0
 """For what a step changed itself, once all of its faults are recovered from."""
 EXECUTORS = range(8, 20)
@@ -98,14 +100,18 @@ class Runner:
             while (left := at - time.monotonic()) > 0:
                 self._poll(min(left, POLL_S))
             if begins:
-                self.figures.inject(fault.kind.name)
                 fault.inject()
                 heapq.heappush(due, (time.monotonic() + lasts, next(order), 0.0, fault, False))
                 continue
+            until = time.monotonic() + MEET_S if fault.kind.longest else 0.0
+            while not fault.met() and time.monotonic() < until:
+                self._poll(POLL_S)
             fault.heal()
-            healed = time.monotonic()
-            fault.mark(self._world.look())
-            self._open.append(Open(fault, healed))
+            healed, met = time.monotonic(), fault.met()
+            self.figures.inject(fault.kind.name, met=met)
+            if met:
+                fault.mark(self._world.look())
+                self._open.append(Open(fault, healed))
 
     def _recover(self, awaited: Callable[[Open], bool]) -> None:
         """Until those that are awaited are recovered from; whoever else is by then is noted too."""

@@ -61,6 +61,7 @@ class World:
         self.ledger = Ledger(self.live.folder / "sink" / "rows")
         self.load = Load(self.live.folder / "landing", rate=jobs.ROWS_PER_S)
         self._stack.callback(self.load.close)
+        self._last: View | None = None
 
     def _start_servers(self, servers: Servers) -> None:
         self._stack.callback(servers.close)
@@ -104,8 +105,8 @@ class World:
         self.cluster("apply", "-f", "-", stdin=(*first, *manifests))
 
     def leader(self) -> Replica | None:
-        """The operator that holds the lease, if the API server answers and somebody does."""
-        view = self.look()
+        """The operator that holds the lease, or did when the API server last answered; None where nobody does."""
+        view = self.look() or self._last
         return self.operators.named((view.lease.get("spec") or {}).get("holderIdentity") or "") if view else None
 
     def look(self) -> View | None:
@@ -117,7 +118,8 @@ class World:
             lease = client.get(client.path("coordination.k8s.io/v1", f"leases/{LEASE_NAME}"))
         except (UnreachableError, RefusedError):
             return None
-        return View({job["metadata"]["name"]: job for job in found}, tuple(pods), lease)
+        self._last = View({job["metadata"]["name"]: job for job in found}, tuple(pods), lease)
+        return self._last
 
 
 @contextlib.contextmanager

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from chaos.world import World
 
 
+AT_WORK = frozenset(
+    {"watches-slow", "watches-dropped", "watches-silent", "409", "429", "500", "conflicts", "disk", "policy"}
+)
+"""Levers of faults that only an operator at work meets: they share no step with what stops the one that leads."""
+
+
 class Fault:
     """One fault of one kind. A kind is a class: its name, its levers and how long it may last are the schedule's.
 
@@ -34,6 +40,10 @@ class Fault:
 
     def heal(self) -> None:
         """Nothing, for what only happens."""
+
+    def met(self) -> bool:
+        """Whether it has met anything yet: a storm without a request is none."""
+        return True
 
     def mark(self, view: View | None) -> None:
         """Remember how things stand once it is healed. What recovery needs must come after."""

@@ -14,5 +14,10 @@ class DriverKilled(LiveFault):
     about = "kill -9 of the driver"
 
     def inject(self) -> None:
+        self._killed = False
         with contextlib.suppress(AssertionError):  # it is between two drivers, and there is none to kill
             self.world.cluster.kill_driver(f"{LIVE}-driver")
+            self._killed = True
+
+    def met(self) -> bool:
+        return self._killed

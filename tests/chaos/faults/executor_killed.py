@@ -15,11 +15,16 @@ class ExecutorKilled(LiveFault):
     about = "kill -9 of the executor"
 
     def inject(self) -> None:
+        self._killed = False
         view = self.world.look()
         for name in executors(view) if view else []:
             with contextlib.suppress(AssertionError):
                 self.world.cluster.kill_executor(name)
+                self._killed = True
                 return
+
+    def met(self) -> bool:
+        return self._killed
 
 
 def executors(view: View) -> list[str]:

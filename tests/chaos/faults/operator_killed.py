@@ -2,16 +2,20 @@
 
 import signal
 
-from chaos.faults.base import Fault
+from chaos.faults.base import AT_WORK, Fault
 from chaos.schedule import Kind
 
 
 class OperatorKilled(Fault):
     """The killed one is started again and stands by."""
 
-    kind = Kind("operator-killed", frozenset({"operator"}))
+    kind = Kind("operator-killed", frozenset({"operator"}) | AT_WORK)
     about = "kill -9 of the leading operator"
 
     def inject(self) -> None:
-        leader = self.world.leader() or self.world.operators.replicas[int(self.luck * 2)]
-        leader.process.end(signal.SIGKILL)
+        self._leader = self.world.leader()
+        if self._leader is not None:
+            self._leader.process.end(signal.SIGKILL)
+
+    def met(self) -> bool:
+        return self._leader is not None

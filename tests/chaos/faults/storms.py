@@ -15,10 +15,14 @@ class Storm(Fault):
     share: ClassVar[float]
 
     def inject(self) -> None:
+        self._before = self.world.proxy.met.get(str(self.code), 0)
         self.world.proxy.weather.storms[self.code] = self.share
 
     def heal(self) -> None:
         self.world.proxy.weather.storms.pop(self.code, None)
+
+    def met(self) -> bool:
+        return self.world.proxy.met.get(str(self.code), 0) > self._before
 
 
 class ConflictStorm(Storm):

@@ -1,5 +1,7 @@
 """Watches that tell late, are cut again and again, or fall silent without an end."""
 
+from typing import ClassVar
+
 from chaos import jobs
 from chaos.client import View
 from chaos.faults.base import Fault
@@ -12,7 +14,15 @@ EXECUTORS = range(20, 100)
 class WatchFault(Fault):
     """Only a watch tells of an edit: recovered is who sees one that was made after the healing."""
 
+    what: ClassVar[str]
+    """What the proxy counts it as."""
     _edited = False
+
+    def inject(self) -> None:
+        self._before = self.world.proxy.met.get(self.what, 0)
+
+    def met(self) -> bool:
+        return self.world.proxy.met.get(self.what, 0) > self._before
 
     def recovered(self, view: View) -> bool:
         if not self._edited:
@@ -29,8 +39,10 @@ class WatchesSlow(WatchFault):
 
     kind = Kind("watches-slow", frozenset({"watches-slow"}), *LASTS)
     about = "every piece of a watch comes two seconds late"
+    what = "late"
 
     def inject(self) -> None:
+        super().inject()
         self.world.proxy.weather.watch_delay_s = 2.0
 
     def heal(self) -> None:
@@ -42,8 +54,10 @@ class WatchesDropped(WatchFault):
 
     kind = Kind("watches-dropped", frozenset({"watches-dropped"}), *LASTS)
     about = "watches are cut twice a second"
+    what = "cut"
 
     def inject(self) -> None:
+        super().inject()
         self.world.proxy.weather.cut_every_s = 0.5
 
     def heal(self) -> None:
@@ -56,8 +70,10 @@ class WatchesSilent(WatchFault):
     kind = Kind("watches-silent", frozenset({"watches-silent"}), *LASTS)
     about = "watches stay open and tell nothing, until their client gives them up"
     bound_s = 120.0
+    what = "dumb"
 
     def inject(self) -> None:
+        super().inject()
         self.world.proxy.weather.silent = True
 
     def heal(self) -> None:
