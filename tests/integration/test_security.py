@@ -244,8 +244,9 @@ def test_no_template_or_property_reaches_beyond_the_namespace(scene: Scene) -> N
     cluster.wait(lambda: ATTEMPTS.keys() <= told().keys(), what="each attempt is refused")
     messages = told()
     assert [name for name, (_, word) in ATTEMPTS.items() if word not in messages[name]] == []
-    pods = json.loads(cluster("get", "pods", "-o", "json"))["items"]
-    assert {pod["metadata"]["labels"]["sparkiot.dev/job"] for pod in pods} == {"city", "village"}
+    kinds = "pods,secrets,configmaps,services,serviceaccounts,roles,rolebindings,networkpolicies"
+    made = json.loads(cluster("get", kinds, "-l", "sparkiot.dev/job", "-o", "json"))["items"]
+    assert {item["metadata"]["labels"]["sparkiot.dev/job"] for item in made} == {"city", "village"}
 
 
 def test_a_secret_is_of_the_jobs_own_namespace(scene: Scene) -> None:

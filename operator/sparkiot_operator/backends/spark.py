@@ -78,8 +78,7 @@ class SparkBackend:
     known: what its status says of the driver; None for a job that never ran. runtime_image: brings the driver's
     runtime. pod_resize: whether the cluster resizes pods in place. peers: who may call the driver's endpoint; with any
     of them the job gets a network policy. confinement: what its pods may ask for. token_lifetime_s: seconds after
-    which the endpoint's token is replaced. Raises InvalidSpecError for Spark
-    properties that only the operator may set.
+    which the endpoint's token is replaced. Raises InvalidSpecError for Spark properties that only the operator may set.
     """
 
     def __init__(
@@ -145,9 +144,9 @@ class SparkBackend:
             self._tiers.refresh(now)
         view = await self._look()
         decided = self._decide(view, now)
-        if decided.step in (Step.CREATE, Step.RUN):
+        if decided.step is Step.RUN:
             await self._close()
-        if decided.step is Step.CREATE:
+        elif decided.step is Step.CREATE:
             decided = await self._create(desired, decided, now)
         elif decided.step is Step.REPLACE:
             await self._call(self._objects.delete(self._pod_path(self._base), uid=view.driver.uid))
@@ -258,6 +257,7 @@ class SparkBackend:
             )
         )
         await self._confine(objects)
+        await self._close()
         self._tokens.forget()
         created: Json = {}
         for collection, manifest in objects.in_order():
