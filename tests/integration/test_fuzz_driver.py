@@ -100,7 +100,7 @@ targets = st.sampled_from(["/healthz", "/v1/observation", "/metrics", "/v1/alloc
 )
 
 
-@examples(100)
+@examples(40)
 @given(
     st.binary(max_size=60)
     | st.builds(line, st.sampled_from(["GET", "PUT", "POST", "DELETE", "BREW", "get", ""]), targets | texts)
@@ -130,7 +130,7 @@ def test_fuzz_whatever_is_sent_the_endpoint_lives(running: Running, content: byt
     lives(running)
 
 
-@examples(100)
+@examples(40)
 @given(values | damaged(WIRE), st.sampled_from(["/v1/allocation", "/v1/stop"]))
 def test_fuzz_whatever_json_is_sent_is_taken_or_refused(running: Running, body: Any, path: str) -> None:
     content = json.dumps(body).encode()

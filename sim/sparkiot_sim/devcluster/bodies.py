@@ -69,7 +69,10 @@ def _check_yaml(content: bytes) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             anchor, size = event.anchor, 0
         elif isinstance(event, yaml.AliasEvent):
-            anchor, size = None, known.get(event.anchor, MOST_NODES)  # of one that is still open: it would hold itself
+            anchor, size = (
+                None,
+                known.get(event.anchor or "", MOST_NODES),
+            )  # of one that is still open: it would hold itself
         else:
             continue
         if anchor is not None:

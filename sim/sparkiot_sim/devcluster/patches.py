@@ -5,7 +5,7 @@ Strategic merge knows the built-in kinds' lists by name (`LIST_KEYS`); Kubernete
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import jsonpatch
 import jsonpointer
@@ -80,7 +80,7 @@ def json_patch(target: Obj, operations: Any) -> Obj:
         raise ApiError(422, "Invalid", message) from error
     except (jsonpatch.JsonPatchException, TypeError, KeyError, RecursionError) as error:
         raise bad_request(f"error decoding patch: {error}") from error
-    return cast("Obj", patched)
+    return patched
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
