@@ -227,6 +227,8 @@ logs = st.lists(damaged(ENTRY) | values | texts, max_size=3)
 @given(st.sampled_from(["v1", "v2", ""]), logs)
 @example("v1", [5])
 @example("v1", [{"path": 5}])
+@example("v1", [{"path": None}])
+@example("v1", [{"path": ""}])
 @example("v1", [{"path": "file://[/x"}])
 @example("v1", ["[" * 3000])
 def test_fuzz_a_sinks_log_is_read_or_named(version: str, lines: list[Any]) -> None:
