@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support_fuzz import damaged, examples, refusing
 from support_objects import NoObjects
@@ -154,6 +154,10 @@ def told(server: Server) -> None:
 
 @examples(15)
 @given(admitted(ROOT["properties"]["spec"]))
+@example(SIMULATED)
+@example(LIVE)
+@example(SIMULATED | {"scaling": {"interval": "10s\n"}})
+@example(SIMULATED | {"objectives": {"budgetPerHour": "6.00\n"}})
 def test_fuzz_what_the_schema_admits_is_a_job_or_refused_with_a_reason(spec: dict[str, Any]) -> None:
     stored, parsed = server_takes(spec), None
     problems: list[SpecProblem] = []
