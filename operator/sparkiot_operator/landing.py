@@ -169,9 +169,15 @@ def _logged(log: Path) -> set[Path]:
             raise LandingError(f"{entries[number]}: log version {version!r}, and {LOG_VERSION!r} is known")
         try:
             statuses = [json.loads(line) for line in lines if line]
-            files |= {Path(unquote(urlsplit(status["path"]).path)) for status in statuses}
+            files |= {_path_of(status["path"]) for status in statuses}
         except UNREADABLE as e:
             raise LandingError(f"{entries[number]}: damaged: {e!r}") from e
-    if gone := sorted(file for file in files if not file.exists()):
+    if gone := sorted(file for file in files if not file.is_file()):
         raise LandingError(f"{log} lists {gone[0]}, which is not there: was the sink moved, or its files deleted?")
     return files
+
+
+def _path_of(url: object) -> Path:
+    if not isinstance(url, str):
+        raise TypeError(f"path must be a URL, not {url!r}")
+    return Path(unquote(urlsplit(url).path))

@@ -153,7 +153,7 @@ bodies = (
 )
 
 
-@examples(150)
+@examples(50)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "BREW"]),
     path=paths,
@@ -194,7 +194,7 @@ def opened(wire: Wire, target: str) -> tuple[int, bytes]:
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/") else 400, answer
 
 
-@examples(40)
+@examples(20)
 @given(
     st.binary(max_size=60)
     | st.sampled_from(
@@ -331,6 +331,6 @@ def test_fuzz_objects_beside_a_model_of_them(wire: Wire) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
     machine = type("ObjectsOfThisServer", (Objects,), {"wire": wire})
-    run_state_machine_as_test(machine, settings=examples(15))
+    run_state_machine_as_test(machine, settings=examples(4))
     with contextlib.suppress(ApiError):
         wire.ask("POST", GAUGES, json.dumps(gauge("a", replicas=1)).encode())

@@ -1,5 +1,6 @@
 """Garbage between operator and driver, both ways: the endpoint answers and lives, the client raises a DriverError."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -17,6 +18,8 @@ from support_fuzz import damaged, examples, texts, values
 from sparkiot_driver import endpoint as endpoint_module
 from sparkiot_driver.allocation import Allocation, InvalidAllocationError
 from sparkiot_driver.endpoint import Answer, Endpoint, Service
+from sparkiot_operator.driver_client import DriverClient, open_driver_http
+from sparkiot_operator.errors import DriverError
 
 TOKEN = "tok-3f9a"
 AUTHORISED = f"Authorization: Bearer {TOKEN}\r\n".encode()
@@ -100,7 +103,7 @@ targets = st.sampled_from(["/healthz", "/v1/observation", "/metrics", "/v1/alloc
 )
 
 
-@examples(100)
+@examples(40)
 @given(
     st.binary(max_size=60)
     | st.builds(line, st.sampled_from(["GET", "PUT", "POST", "DELETE", "BREW", "get", ""]), targets | texts)
@@ -130,7 +133,7 @@ def test_fuzz_whatever_is_sent_the_endpoint_lives(running: Running, content: byt
     lives(running)
 
 
-@examples(100)
+@examples(40)
 @given(values | damaged(WIRE), st.sampled_from(["/v1/allocation", "/v1/stop"]))
 def test_fuzz_whatever_json_is_sent_is_taken_or_refused(running: Running, body: Any, path: str) -> None:
     content = json.dumps(body).encode()
@@ -141,6 +144,56 @@ def test_fuzz_whatever_json_is_sent_is_taken_or_refused(running: Running, body: 
     if code == b"400":
         assert json.loads(rest.partition(b"\r\n\r\n")[2])["error"]
     lives(running)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+answers = (
+    st.binary(max_size=60)
+    | values.map(lambda value: json.dumps(value).encode()).map(
+        lambda body: HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    )
+    | st.sampled_from(
+        [
+            HEAD + b"Content-Length: -1\r\n\r\n{}",
+            HEAD + b"Content-Length: 99\r\n\r\n{}",
+            HEAD + b"Content-Encoding: gzip\r\n\r\n{}",
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            HEAD + b"X: " + b"a" * 100_000 + b"\r\n\r\n",
+            HEAD + b"Content-Length: 3000\r\n\r\n" + b"[" * 3000,
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\n",
+            b"HTTP/1.1 500 \xff\xfe\r\nContent-Length: 1\r\n\r\n\xff",
+            b"HTTP/1.1 99999 x\r\n\r\n",
+        ]
+    )
+)
+
+
+async def asked(answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, open_driver_http(2.0) as session:
+        client = DriverClient(session, port=server.sockets[0].getsockname()[1])
+        await client.observation("127.0.0.1", TOKEN, None)
+
+
+@examples(40)
+@given(answers)
+def test_fuzz_whatever_a_driver_answers_is_a_report_or_an_error_that_names_it(answer: bytes) -> None:
+    try:
+        asyncio.run(asked(answer))
+    except DriverError as error:
+        said = str(error)
+    else:
+        said = "a report"
+    assert said == "a report" or "127.0.0.1" in said
 
 
 def test_fuzz_those_who_dawdle_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,8 @@ def _drift(found: Findings) -> str:
         f"Statuses compared with the audit log, as the cycle that they name: {compared:.0f}."
         f" Longest that a difference stood, such as after an edit: {found.last['agreed_s']:.0f} s."
         f" Samples at which the machine did not let the operator keep up, and which say nothing of drift:"
-        f" {starved} of {len(found.samples)}. Drift: {len(found.drift) or 'none'}. Failed cycles: {found.last['cycle_errors']:.0f}."
+        f" {starved} of {len(found.samples)}. Drift: {len(found.drift) or 'none'}."
+        f" Failed cycles: {found.last['cycle_errors']:.0f}."
         f" Failed status writes, mended by the next: {found.last['status_writes_failed']:.0f}."
     )
 

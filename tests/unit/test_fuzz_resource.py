@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support_fuzz import damaged, examples, refusing
 from support_objects import NoObjects
@@ -152,8 +152,12 @@ def told(server: Server) -> None:
     assert server.ready["message"]
 
 
-@examples(40)
+@examples(15)
 @given(admitted(ROOT["properties"]["spec"]))
+@example(SIMULATED)
+@example(LIVE)
+@example(SIMULATED | {"scaling": {"interval": "10s\n"}})
+@example(SIMULATED | {"objectives": {"budgetPerHour": "6.00\n"}})
 def test_fuzz_what_the_schema_admits_is_a_job_or_refused_with_a_reason(spec: dict[str, Any]) -> None:
     stored, parsed = server_takes(spec), None
     problems: list[SpecProblem] = []
@@ -175,7 +179,7 @@ def test_fuzz_what_the_schema_admits_is_a_job_or_refused_with_a_reason(spec: dic
     told(played(stored))
 
 
-@examples(40)
+@examples(15)
 @given(st.sampled_from([SIMULATED, LIVE]).flatmap(damaged))
 def test_fuzz_what_the_models_take_the_schema_admits(spec: Any) -> None:
     if not isinstance(spec, dict):
@@ -191,7 +195,7 @@ def test_fuzz_what_the_models_take_the_schema_admits(spec: Any) -> None:
     assert parse_spec(written) == parsed
 
 
-@examples(40)
+@examples(15)
 @given(st.data())
 def test_fuzz_any_merge_patch_leaves_a_job_that_is_told_of(data: st.DataObject) -> None:
     before = data.draw(st.sampled_from([SIMULATED, LIVE]))

@@ -121,6 +121,9 @@ def test_drift_is_what_stands_for_minutes() -> None:
     assert suspicions.take({edit, lost}, now=295) == set()  # told already
     assert suspicions.take({edit}, now=459) == {edit}
     assert suspicions.longest_s == 359
+    suspicions.forget()
+    assert suspicions.take({edit}, now=500) == set()
+    assert suspicions.longest_s == 359
 
 
 def test_series_of_a_job_that_is_gone_are_found() -> None:
@@ -180,6 +183,7 @@ def written(folder: Path, *, leak: float, drift: str = "", storm: int = 1, logge
             "disk_mib",
             "compared",
             "agreed_s",
+            "starved",
             *columns,
             *Counters.FIELDS,
         )
@@ -188,7 +192,9 @@ def written(folder: Path, *, leak: float, drift: str = "", storm: int = 1, logge
         for sample in range(1, 481):
             minutes = sample / 4
             memory = 200 + leak * minutes / 60 + noise.gauss(0, 0.3)
-            table.writerow({"minutes": minutes, "operator_rss_mib": memory, "cycle_errors": 0, "audit_errors": 0})
+            table.writerow(
+                {"minutes": minutes, "operator_rss_mib": memory, "cycle_errors": 0, "audit_errors": 0, "starved": 0}
+            )
     (folder / "drift.csv").write_text("minutes,job,what\n" + (f"3,soak-001,{drift}\n" if drift else ""))
     (folder / "events.csv").write_text("minutes,job,reason,type\n" + "1,soak-001,ScaledUp,Normal\n" * storm)
     (folder / "actions.csv").write_text("minutes,job,what\n1,soak-001,scale: 3\n")

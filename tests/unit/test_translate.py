@@ -29,7 +29,7 @@ def test_durations(text: str, value: float) -> None:
     assert seconds(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "10", "s", "-1s", "1d", "1s 2s", "1S"])
+@pytest.mark.parametrize("text", ["", "10", "1s\n", "s", "-1s", "1d", "1s 2s", "1S"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="not a duration"):
         seconds(text)

@@ -46,6 +46,6 @@ def section(model: type[Model], description: str) -> Any:
 
 def seconds(duration: str) -> float:
     """Seconds of a duration such as ``1m30s``. Raises ValueError when it is none."""
-    if not re.match(DURATION_PATTERN, duration):
+    if not re.fullmatch(DURATION_PATTERN, duration) or duration.endswith("\n"):
         raise ValueError(f"{duration!r} is not a duration such as 500ms, 10s or 1m30s")
     return sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(duration))

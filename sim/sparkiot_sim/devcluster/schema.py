@@ -203,13 +203,17 @@ def _count(schema: Obj, value: Any, path: str, noun: str) -> Iterator[FieldError
         yield FieldError(path, "FieldValueTooMany", message)
 
 
+_AT_END = re.compile(r"(?<!\\)\$\Z")
+
+
 def _validate_string(schema: Obj, value: str, path: str) -> Iterator[FieldError]:
     if len(value) < schema.get("minLength", 0):
         yield _invalid(path, value, f"should be at least {schema['minLength']} chars long")
     if len(value) > schema.get("maxLength", math.inf):
         message = f"Too long: may not be more than {schema['maxLength']} characters"
         yield FieldError(path, "FieldValueTooLong", message)
-    if "pattern" in schema and not re.search(schema["pattern"], value):
+    # In Python, $ also matches before a line feed at the end; in Kubernetes' expressions it does not.
+    if "pattern" in schema and not re.search(_AT_END.sub(r"\\Z", schema["pattern"]), value):
         yield _invalid(path, value, f"should match '{schema['pattern']}'")
 
 
