@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-MOST_S = 600.0
+MOST_S = 720.0
 STOP_S = 120.0
 Run = dict[str, Any]
 ROWS = {

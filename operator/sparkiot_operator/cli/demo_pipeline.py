@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -181,7 +182,8 @@ class _Play(LiveRun):
         from sparkiot_operator.pipeline import scene
         from sparkiot_operator.pipeline.rest import Rest
 
-        rest = Rest(least_s=scene.REST_S, target_s=scene.TARGET_S)
+        drawn = random.uniform(0, scene.INTERVAL_S)  # noqa: S311 - no secret
+        rest = Rest(least_s=scene.REST_S + drawn, target_s=scene.TARGET_S)
         until = devices.sent.elapsed_s + scene.MOST_CALM_S
         while (missing := rest.missing(devices.sent.elapsed_s)) and devices.sent.elapsed_s < until:
             status = await self._see(devices, signals, seen)

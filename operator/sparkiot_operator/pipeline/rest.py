@@ -34,7 +34,7 @@ class Rest:
         if self._since is None:
             return self._wanting
         rested = now - self._since
-        return "" if rested >= self._least_s else f"at rest for {rested:.0f} s of {self._least_s:g}"
+        return "" if rested >= self._least_s else f"at rest for {rested:.0f} s of {self._least_s:.0f}"
 
     def _missing(self, status: Mapping[str, Any], *, alarm: bool | None) -> str:
         wanted = (status.get("allocation") or {}).get("executors")

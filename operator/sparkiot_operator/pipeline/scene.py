@@ -35,20 +35,23 @@ LOOKUP_MS = 60.0
 """Of one message: an executor does 17 of them a second, beside that cost."""
 TRIGGER_S = 6.0
 """Long enough for a small batch on a machine that is busy with other things, too."""
+PARTITIONS = 6
+"""Tasks of a batch: those that wait go to executors that come while it runs."""
 FACTOR = 18.0
 """27 messages/s: one executor falls behind, three keep up."""
 BURST_S = 30.0
 INTERVAL_S = 10.0
 """Between two decisions, the default of a job: without the edge a burst waits for the next one."""
-REST_S = 12.0
-"""For which the job must have been at rest before a burst: two triggers, and a decision at least."""
-MOST_CALM_S = 130.0
+REST_S = 10.0
+"""For which the job must have been at rest before a burst, at the least; up to INTERVAL_S more are drawn, lest all
+bursts come at the same time after a decision."""
+MOST_CALM_S = 150.0
 """After which the burst comes anyhow, and does not count: a machine that is busy with other things may not come to
 rest. The first rest comes when Spark has run for a minute and three batches more."""
 AFTERMATH_S = 10.0
 MOST_S = 600.0
 REPEAT = 0.02
-TARGET_S = 18.0
+TARGET_S = 14.0
 """What a burst that is met in time keeps: two triggers, and a batch of the full load on three executors."""
 HORIZON_S = 15.0
 """About what an executor takes to start here."""
@@ -128,7 +131,7 @@ def job(folder: Folder, *, policy: str, spark_version: str, broker_url: str | No
                     *("--sink", str(folder.sink)),
                     *("--checkpoint", str(folder.checkpoint)),
                     *("--trigger", f"{TRIGGER_S:g} seconds"),
-                    *("--partitions", "3"),
+                    *("--partitions", f"{PARTITIONS}"),
                     *("--lookup-ms", f"{LOOKUP_MS:g}"),
                     *("--late", "1 minute"),
                 ],
