@@ -47,7 +47,8 @@ class KafkaSink:
         from confluent_kafka import KafkaException, Producer
 
         self._topic = topic
-        self._trouble: int | None = None
+        self._said: set[int] = set()
+        """Codes of errors since the last signal that arrived: attempts to connect fail for several reasons in turn."""
         # What goes wrong is said once by the callbacks, and not a line for every attempt to connect.
         silent = logging.getLogger(f"{__name__}.librdkafka")
         silent.setLevel(logging.CRITICAL + 1)
@@ -78,13 +79,13 @@ class KafkaSink:
         self._producer.flush(FLUSH_S)
 
     def _failed(self, error: Any) -> None:
-        if error.code() != self._trouble:
-            self._trouble = error.code()
+        if error.code() not in self._said:
+            self._said.add(error.code())
             LOGGER.warning("signals do not reach Kafka: %s", error.str())
 
     def _delivered(self, error: Any, _message: Any) -> None:
         if error is None:
-            self._trouble = None
+            self._said.clear()
         else:
             self.lost += 1
             LOGGER.warning("a signal did not reach Kafka: %s", error.str())

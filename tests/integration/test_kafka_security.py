@@ -102,11 +102,21 @@ def test_a_wrong_authority_and_a_wrong_password_keep_messages_and_are_said(
     tmp_path: Path, sealed: tuple[str, dict[str, str]], stranger: dict[str, str], guarded: str, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("sparkiot_edge.forwarding.sinks.kafka.TIMEOUT_S", 1.0)
-    with pytest.raises(SinkError, match="certificate verify failed"):
-        KafkaTopic(sealed[0], topic="iot-data", options=stranger).deliver(segment(tmp_path))
-    with pytest.raises(SinkError, match="SASL SCRAM authentication failed") as told:
-        KafkaTopic(guarded, topic="iot-data", options=SCRAM).deliver(segment(tmp_path))
-    assert SECRET not in str(told.value)
+    for servers, options, reason in (
+        (sealed[0], stranger, "certificate verify failed"),
+        (guarded, SCRAM, "SASL SCRAM authentication failed"),
+    ):
+        sink, said = KafkaTopic(servers, topic="iot-data", options=options), [""]
+
+        def refused(sink: KafkaTopic = sink, said: list[str] = said, reason: str = reason) -> bool:
+            """Whether an attempt had time enough to be told why."""
+            with pytest.raises(SinkError) as told:
+                sink.deliver(segment(tmp_path))
+            said.append(str(told.value))
+            return reason in said[-1]
+
+        until(refused, f"{reason} is never said: {said}")
+        assert SECRET not in str(said)
 
 
 def test_signals_that_kafka_does_not_let_in_are_a_warning_once_and_without_the_secret(
@@ -118,12 +128,16 @@ def test_signals_that_kafka_does_not_let_in_are_a_warning_once_and_without_the_s
         (guarded, SCRAM, "SASL SCRAM authentication failed"),
     ):
         caplog.clear()
-        sink = KafkaSink(servers, topic="iot-metadata", options=options, timeout_s=1.0)
+        sink = KafkaSink(servers, topic="iot-metadata", options=options)
         assert sink.publish("city", signal())
-        until(lambda sink=sink: sink._producer.poll(0.1) or sink.lost, "the signal is not given up")
+        until(
+            lambda sink=sink, reason=reason: sink._producer.poll(0.1) or reason in caplog.text, f"no word of {reason}"
+        )
+        for _ in range(5):  # more attempts, of which nothing is said
+            sink._producer.poll(0.1)
         said = [record.getMessage() for record in caplog.records]
-        assert sum(reason in each for each in said) == 1, said
-        assert SECRET not in str(said)
+        assert len(said) <= 3, said  # by kind of error; there were more attempts
+        assert SECRET not in caplog.text
     with pytest.raises(OptionsError, match="does not take its properties") as told:
         KafkaSink("k:1", topic="t", options={**SCRAM, "sasl.mechanism": "NONE"})
     assert SECRET not in str(told.value)
