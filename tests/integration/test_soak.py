@@ -11,7 +11,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def test_ten_jobs_for_a_moment(tmp_path: Path) -> None:
-    command = ("run", "--minutes", "0.15", "--jobs", str(JOBS), "--sample", "3", "--action", "1", "--to", str(tmp_path))
+    command = ("run", "--minutes", "0.3", "--jobs", str(JOBS), "--sample", "3", "--action", "1", "--to", str(tmp_path))
     path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, "-m", "soak", *command],

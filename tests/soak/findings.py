@@ -15,6 +15,8 @@ an hour, its 10,000 remembered changes and its events, which live 15 minutes her
 STORM_PER_HOUR = 60.0
 """Events of one reason on one job in an hour that are a storm: the operator's own limit is one in 60 s."""
 LOG_MARKS = (" ERROR ", "Traceback (most recent call last)")
+LEAST_HOURS = 0.25
+"""Below that the jobs' start is most of what was seen, and they do not decide yet."""
 RETRIED = "failed; will retry"
 """How kopf tells of a request that was not answered in time, as on a machine that is short of processors."""
 
@@ -94,7 +96,7 @@ class Findings:
         found += [f"logged: {line}" for line in self.logged]
         if not any(sample["compared"] for sample in self.samples):
             found.append("no status was compared with the audit log")
-        if all(sample["starved"] for sample in self.samples):
+        if self.hours > LEAST_HOURS and all(sample["starved"] for sample in self.samples):
             found.append("the machine never let the operator keep up")
         return found
 
