@@ -32,7 +32,9 @@ demo-live: $(VENV)/.spark ## Run one real Spark job whose load rises and falls: 
 demo-pipeline: $(VENV)/.spark $(VENV)/.amqtt ## Run the whole pipe: devices, MQTT broker, gateway, landing folder, a real Spark job; one burst twice
 	$(BIN)/sparkiot demo-pipeline
 
-test: test-local test-live test-chaos ## Run all tests
+test: test-local ## Run all tests
+	@# These two wait for Spark and for recoveries most of the time, so they do it together.
+	$(MAKE) --jobs 2 --output-sync=line test-live test-chaos
 
 test-local: $(VENV)/.dev .cache/helm/.done .cache/prometheus/.done ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)

@@ -58,7 +58,7 @@ def redis_cluster(folder: Path, nodes: int = 3) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         while len(ports) < nodes:
             port = free_port()
-            if port > 55535:  # the nodes talk on a port that is 10000 above
+            if not _free(port + 10_000):  # on which the nodes talk
                 continue
             home = folder / str(port)
             home.mkdir()
@@ -80,6 +80,14 @@ def redis_cluster(folder: Path, nodes: int = 3) -> Iterator[Server]:
 
         _wait(formed, redis.RedisError, folder / str(ports[0]) / "redis.log")
         yield Server(f"redis://{HOST}:{ports[0]}/0", {"REDIS_PASSWORD": PASSWORD})
+
+
+def _free(port: int) -> bool:
+    if port > 65_535:
+        return False
+    with contextlib.suppress(OSError), socket.create_server((HOST, port)):
+        return True
+    return False
 
 
 def _redis(folder: Path, port: int, *options: str) -> contextlib.AbstractContextManager["subprocess.Popen[bytes]"]:

@@ -46,6 +46,10 @@ class Served(Service):
             return 400, {"error": str(error)}
         return 200, {}
 
+    def notice(self, body: object) -> Answer:
+        self.taken.append(body)
+        return 202, {}
+
     def stop(self, grace_seconds: float) -> None:
         self.taken.append(grace_seconds)
 
@@ -54,7 +58,7 @@ class Running(Endpoint):
     """An endpoint that remembers what went wrong in it, which the real one prints."""
 
     def __init__(self, service: Service) -> None:
-        super().__init__("127.0.0.1", 0, TOKEN, service)
+        super().__init__("127.0.0.1", 0, lambda given: given == f"Bearer {TOKEN}".encode(), service)
         self.errors: list[str] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -98,7 +102,8 @@ def line(method: str, target: str, *headers: bytes, body: bytes = b"") -> bytes:
     return head + b"".join(header + b"\r\n" for header in headers) + AUTHORISED + b"\r\n" + body
 
 
-targets = st.sampled_from(["/healthz", "/v1/observation", "/metrics", "/v1/allocation", "/v1/stop", "/"]) | texts.map(
+PATHS = ("/healthz", "/v1/observation", "/metrics", "/v1/allocation", "/v1/notice", "/v1/stop", "/")
+targets = st.sampled_from(PATHS) | texts.map(
     lambda text: f"/v1/observation?after={text}".replace(" ", "").replace("\n", "").replace("\0", "")
 )
 
@@ -109,7 +114,7 @@ targets = st.sampled_from(["/healthz", "/v1/observation", "/metrics", "/v1/alloc
     | st.builds(line, st.sampled_from(["GET", "PUT", "POST", "DELETE", "BREW", "get", ""]), targets | texts)
     | st.builds(
         lambda target, length, body: line("PUT", target, b"Content-Length: " + length, body=body),
-        st.sampled_from(["/v1/allocation", "/v1/stop"]),
+        st.sampled_from(["/v1/allocation", "/v1/notice", "/v1/stop"]),
         st.sampled_from([b"0", b"-1", b"\xb2", b"9" * 5000, b"1e3", b"", b" 2 ", b"70000", b"3"]),
         st.binary(max_size=20),
     )
@@ -134,7 +139,7 @@ def test_fuzz_whatever_is_sent_the_endpoint_lives(running: Running, content: byt
 
 
 @examples(40)
-@given(values | damaged(WIRE), st.sampled_from(["/v1/allocation", "/v1/stop"]))
+@given(values | damaged(WIRE), st.sampled_from(["/v1/allocation", "/v1/notice", "/v1/stop"]))
 def test_fuzz_whatever_json_is_sent_is_taken_or_refused(running: Running, body: Any, path: str) -> None:
     content = json.dumps(body).encode()
     method = "PUT" if path == "/v1/allocation" else "POST"

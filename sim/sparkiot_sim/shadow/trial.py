@@ -22,6 +22,7 @@ from sparkiot_policies.promotion.standing import Stage, Standing
 from sparkiot_policies.promotion.verdict import Terms, Verdict, judge
 from sparkiot_sim.calibration import calibration_with
 
+from .beside import Beside
 from .fitted import FittedModel, fit_model
 from .twins import Twins
 
@@ -56,8 +57,9 @@ class Trial:
         self.standing = standing or Standing(since=now)
         self.evidence = evidence or Evidence(since=now)
         self.decision: Decision | None = None
+        self._beside = Beside(policy)
         self._candidate = Controller(
-            job, policy=policy, fallback=rule, meta=meta, history=History(since=now, allocation=allocation)
+            job, policy=self._beside, fallback=rule, meta=meta, history=History(since=now, allocation=allocation)
         )
         self._begun = now
         self._base = calibration_with(preset)
@@ -89,7 +91,8 @@ class Trial:
 
     def renew(self, *, policy: Policy, rule: Policy, meta: MetaController | None) -> None:
         """The same version, loaded again or not to be had for now."""
-        self._candidate.policy, self._candidate.fallback, self._candidate.meta = policy, rule, meta
+        self._beside.policy = policy
+        self._candidate.fallback, self._candidate.meta = rule, meta
 
     def edit(self, job: Job, terms: Terms, *, now: float) -> None:
         """Take over an edited job. Evidence of other objectives or bounds is none: it is gathered anew. A pause edits
@@ -120,6 +123,7 @@ class Trial:
         self, measurement: Measurement | None, *, signal: EdgeSignal | None, decision: Decision, now: float
     ) -> None:
         candidate = self._candidate
+        self._beside.world = decision.observation
         evaluation, proposed = candidate.step(measurement, signal=signal, now=now)
         candidate.accept(evaluation, proposed)
         # What a scale-up brought cannot be seen in a job that did not scale.
