@@ -37,7 +37,7 @@ test: test-local ## Run all tests
 	$(MAKE) --jobs 2 --output-sync=line test-live test-chaos
 
 test-local: $(VENV)/.dev .cache/helm/.done .cache/prometheus/.done ## Run the tests that need no live job (ARGS="-k envelope" narrows them)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25 $(ARGS)
 
 test-live: $(VENV)/.dev ## Run the tests of live jobs on the embedded cluster (ARGS narrows them)
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 30 tests/cluster $(ARGS)

@@ -211,7 +211,7 @@ def land(root: Path, name: str, ids: range) -> None:
     (root / f".{name}").rename(folder / name)
 
 
-@pytest.mark.parametrize("job", ["traffic_windows", "industrial_join"], indirect=True)
+@pytest.mark.parametrize("job", ["traffic_windows"], indirect=True)
 def test_a_gateways_messages_count_once_though_they_come_twice(job: Job) -> None:
     """Twice in one file, twice in one batch, in two batches, and again after a crash."""
     landing, arguments = job.folder / "landing", ["--partitions", "1", "--trigger", "500 milliseconds"]

@@ -17,7 +17,7 @@ from support_shuffle import spark_session, tiers_of
 from sparkiot_driver.shuffle import aggregate, tiered
 
 pytestmark = pytest.mark.timeout(600)
-BATCHES, ROWS = int(os.environ.get("SPARKIOT_STREAM_BATCHES", "36")), 5_000
+BATCHES, ROWS = int(os.environ.get("SPARKIOT_STREAM_BATCHES", "18")), 5_000
 """Batches of the stream, and rows of each."""
 DEVICES = 40
 CHOICES = list(itertools.product(("Hot", "Warm", "Cold"), ("None", "LZ4", "ZSTD")))
