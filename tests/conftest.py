@@ -21,8 +21,9 @@ os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSeri
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-OPTIONAL = ("beside the checkout",)
-"""Reasons that may skip a test in CI too: what no machine can be expected to have."""
+OPTIONAL = ("beside the checkout", "need Spark 4.2")
+"""Reasons that may skip a test in CI too: what no machine can be expected to have, and what only the other release of
+Spark can do, with which `make test-spark4` tests."""
 
 
 @pytest.hookimpl(trylast=True)
