@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import http.client
 import json
 import socket
@@ -80,12 +81,22 @@ def raw(server: Endpoint, content: bytes) -> bytes:
     """What comes back until the server closes, or has answered."""
     with socket.create_connection(server.server_address[:2], timeout=PATIENCE_S) as connection:
         answer = b""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError), closed_by_peer():
             connection.sendall(content)
             connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
                 answer += piece
         return answer
+
+
+@contextlib.contextmanager
+def closed_by_peer() -> Iterator[None]:
+    """What Linux says of shutting down a connection that the other end has reset: no ConnectionError, but OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
 
 
 def lives(server: Running) -> None:
