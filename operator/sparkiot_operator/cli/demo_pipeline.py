@@ -179,16 +179,21 @@ class _Play(LiveRun):
 
     async def _come_to_rest(self, devices: "Fleet", signals: "SignalLog", seen: _Seen) -> str:
         """Wait until the job is at rest, at most for so long; what it lacks of rest then, else empty."""
+        from sparkiot_operator.dashboard.audit_tail import AuditTail
         from sparkiot_operator.pipeline import scene
         from sparkiot_operator.pipeline.rest import Rest
 
         drawn = random.uniform(0, scene.INTERVAL_S)  # noqa: S311 - no secret
         rest = Rest(least_s=scene.REST_S + drawn, target_s=scene.TARGET_S)
         until = devices.sent.elapsed_s + scene.MOST_CALM_S
-        while (missing := rest.missing(devices.sent.elapsed_s)) and devices.sent.elapsed_s < until:
-            status = await self._see(devices, signals, seen)
-            alarm = signals.newest.alarm if signals.newest else None
-            rest.look(status, alarm=alarm, now=devices.sent.elapsed_s)
+        reason = None
+        with AuditTail(self.files.audit) as tail:
+            while (missing := rest.missing(devices.sent.elapsed_s)) and devices.sent.elapsed_s < until:
+                status = await self._see(devices, signals, seen)
+                alarm = signals.newest.alarm if signals.newest else None
+                for record in tail.read():
+                    reason = record.decision.reason
+                rest.look(status, reason=reason, alarm=alarm, now=devices.sent.elapsed_s)
         return missing
 
     async def _see(self, devices: "Fleet", signals: "SignalLog", seen: _Seen) -> Json:

@@ -21,9 +21,10 @@ class Rest:
         self._since: float | None = None
         self._wanting = "nobody has looked"
 
-    def look(self, status: Mapping[str, Any], *, alarm: bool | None, now: float) -> None:
-        """Take in the job's status. alarm: of the edge's newest signal, None before the first. now: seconds."""
-        self._wanting = self._missing(status, alarm=alarm)
+    def look(self, status: Mapping[str, Any], *, reason: Reason | None, alarm: bool | None, now: float) -> None:
+        """Take in the job's status. reason: of the newest decision, of which a status tells only where it changed
+        something. alarm: of the edge's newest signal. None: before the first. now: seconds."""
+        self._wanting = self._missing(status, reason=reason, alarm=alarm)
         if self._wanting:
             self._since = None
         elif self._since is None:
@@ -36,14 +37,14 @@ class Rest:
         rested = now - self._since
         return "" if rested >= self._least_s else f"at rest for {rested:.0f} s of {self._least_s:.0f}"
 
-    def _missing(self, status: Mapping[str, Any], *, alarm: bool | None) -> str:
+    def _missing(self, status: Mapping[str, Any], *, reason: Reason | None, alarm: bool | None) -> str:
         wanted = (status.get("allocation") or {}).get("executors")
-        running, reason = status.get("replicas"), (status.get("decision") or {}).get("reason")
+        running = status.get("replicas")
         latency = (status.get("latency") or {}).get("observed")
         if (wanted, running) != (1, 1):
             return f"executors: {wanted} wanted, {running} at work"
-        if reason != Reason.STEADY:
-            return f"the last decision is {reason}"
+        if reason is not Reason.STEADY:
+            return f"the last decision is {reason}" if reason else "nothing was decided yet"
         if latency is None or seconds(latency) > self._target_s:
             return f"the latency is {latency or 'unknown'}"
         if alarm is not False:
