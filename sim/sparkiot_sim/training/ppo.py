@@ -11,6 +11,7 @@ import torch
 from pydantic import JsonValue
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 
 from sparkiot_policies.features import Feature, Features
 from sparkiot_policies.manifest import Manifest, Range
@@ -88,6 +89,8 @@ def train_ppo(
         seed=settings.seed,
         device="cpu",
     )
+    # Else it makes a folder in the system's temporary one, for logs that nobody writes.
+    model.set_logger(Logger(folder=None, output_formats=[]))
     checkpoint = Checkpoint.open(work, {"name": name, "settings": asdict(settings), **training})
     clock = Clock(checkpoint.minutes)
     if checkpoint.stage == UPDATES:

@@ -14,6 +14,7 @@ import torch
 from pydantic import JsonValue
 from stable_baselines3 import TD3
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 
 from sparkiot_policies.features import Feature, Features
@@ -86,6 +87,8 @@ def train_td3(
         seed=settings.seed,
         device="cpu",
     )
+    # Else it makes a folder in the system's temporary one, for logs that nobody writes.
+    model.set_logger(Logger(folder=None, output_formats=[]))
     if checkpoint.stage == UPDATES:
         checkpoint.restore(model)
         model.load_replay_buffer(work / REPLAY)
