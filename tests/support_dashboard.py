@@ -9,6 +9,7 @@ from support_cycles import RUNNING
 
 from sparkiot_operator.audit import AuditRecord
 from sparkiot_operator.conditions import (
+    Finding,
     degraded_finding,
     limited_finding,
     objective_finding,
@@ -20,7 +21,8 @@ from sparkiot_operator.dashboard.samples import Timelines
 from sparkiot_operator.errors import ApiError
 from sparkiot_operator.events import JobRef
 from sparkiot_operator.offline import load_job, load_workload, play
-from sparkiot_operator.resource.status import Phase, SparkIoTJobStatus
+from sparkiot_operator.reasons import PolicyReason
+from sparkiot_operator.resource.status import ConditionType, Phase, SparkIoTJobStatus
 from sparkiot_operator.status import Cycle, build_status, to_json
 from sparkiot_policies.measurement import Measurement
 from sparkiot_policies.rules import rule
@@ -102,6 +104,12 @@ def _after(status: SparkIoTJobStatus, record: AuditRecord) -> SparkIoTJobStatus:
         objective_finding(record.job, evaluation),
         limited_finding(decision),
         degraded_finding(decision, evaluation),
+        Finding(
+            ConditionType.POLICY_LOADED,
+            True,
+            PolicyReason.LOADED,
+            f"{decision.policy.name} ({decision.policy.digest})",
+        ),
     ]
     return build_status(
         previous=status, phase=Phase.RUNNING, generation=1, findings=findings, cycle=cycle, now=decision.time

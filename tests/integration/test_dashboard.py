@@ -218,6 +218,15 @@ def test_nothing_is_inaccessible_in_light_or_dark(watched: Watched, scheme: Any)
     assert set(grounds) == {"rgb(245, 246, 248)" if scheme == "light" else "rgb(15, 19, 24)"}
 
 
+@pytest.mark.parametrize("width", [1280, 500])
+def test_no_page_is_wider_than_its_window(watched: Watched, width: int) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in ("/?q=job-00", "/jobs/iot/job-000"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
+
+
 def test_a_job_has_its_timeline_and_a_pointer_reads_it(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
