@@ -45,9 +45,12 @@ def main() -> int:
 
 def _run(plan: Plan) -> None:
     folder = Folder(plan.folder)
-    with ended_by_sigterm(), started(folder) as (operator, cluster, url):
-        os.environ["KUBECONFIG"] = str(folder.kubeconfig)
-        asyncio.run(soak(plan, folder, operator, cluster, url))
+    try:
+        with ended_by_sigterm(), started(folder) as (operator, cluster, url):
+            os.environ["KUBECONFIG"] = str(folder.kubeconfig)
+            asyncio.run(soak(plan, folder, operator, cluster, url))
+    except KeyboardInterrupt:
+        print("stopped early; the report is of the samples so far")
 
 
 raise SystemExit(main())
