@@ -55,6 +55,9 @@ TARGET_S = 14.0
 """What a burst that is met in time keeps: two triggers, and a batch of the full load on three executors."""
 HORIZON_S = 15.0
 """About what an executor takes to start here."""
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For processes that live for minutes and share two cores: an executor that starts otherwise takes the processor from
+the batch that waits for it."""
 
 
 class Folder(embedded.Folder):
@@ -135,6 +138,7 @@ def job(folder: Folder, *, policy: str, spark_version: str, broker_url: str | No
                     *("--lookup-ms", f"{LOOKUP_MS:g}"),
                     *("--late", "1 minute"),
                 ],
+                "sparkConf": {f"spark.{who}.extraJavaOptions": JAVA_OPTIONS for who in ("driver", "executor")},
                 "checkpointLocation": str(folder.checkpoint),
                 "driver": {"template": shared_folder(folder.data, CONTAINER)},
                 "executor": {"template": shared_folder(folder.data, EXECUTOR_CONTAINER)},
