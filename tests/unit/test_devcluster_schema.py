@@ -116,6 +116,16 @@ def test_a_violation_says_what_the_rule_says() -> None:
     assert "failed rule: self.a < 3" in error.message
 
 
+FREE: Obj = {"a": {"x-kubernetes-preserve-unknown-fields": True}}
+
+
+def test_numbers_that_are_no_int64_are_doubles_as_kubernetes_reads_them() -> None:
+    assert rule_schema("self.a > 1e19", FREE).validate({"a": 2**64}, None) == []
+    assert rule_schema("type(self.a) == int", FREE).validate({"a": 2**63 - 1}, None) == []
+    (error,) = rule_schema("self.a > 0", FREE).validate({"a": 10**400}, None)
+    assert "rule evaluation error" in error.message
+
+
 def test_transition_rules_need_an_old_value() -> None:
     schema = rule_schema("self.a >= oldSelf.a")
     assert schema.validate({"a": 1}, None) == []

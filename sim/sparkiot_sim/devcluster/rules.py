@@ -83,10 +83,10 @@ def _old_item(schema: Obj, item: Any, old: Any) -> Any:
 
 
 def _judge(schema: Obj, rule: Obj, value: Any, old: Any, path: str) -> Iterator[FieldError]:
-    variables = {"self": to_cel(schema, value)} | ({} if old is MISSING else {"oldSelf": to_cel(schema, old)})
-    context = cel.Context(variables=variables, functions=FUNCTIONS)
     message = rule.get("message") or f"failed rule: {' '.join(rule['rule'].split())}"
     try:
+        variables = {"self": to_cel(schema, value)} | ({} if old is MISSING else {"oldSelf": to_cel(schema, old)})
+        context = cel.Context(variables=variables, functions=FUNCTIONS)
         if _compile(rule["rule"]).execute(context) is True:
             return
         if "messageExpression" in rule:
@@ -99,7 +99,8 @@ def _judge(schema: Obj, rule: Obj, value: Any, old: Any, path: str) -> Iterator[
 
 
 def to_cel(schema: Obj, value: Any) -> Any:
-    """`value` with the types and names that rules see: numbers as doubles, reserved property names escaped."""
+    """`value` with the types and names that rules see: numbers as doubles, reserved property names escaped. Raises
+    OverflowError for a number that is none of 64 bits."""
     if isinstance(value, dict):
         properties, extra = schema.get("properties") or {}, schema.get("additionalProperties")
         default = extra if isinstance(extra, dict) else {}
@@ -109,8 +110,8 @@ def to_cel(schema: Obj, value: Any) -> Any:
         }
     if isinstance(value, list):
         return [to_cel(schema.get("items") or {}, item) for item in value]
-    if isinstance(value, int) and schema.get("type") == "number":
-        return float(value)
+    if isinstance(value, int) and (schema.get("type") == "number" or not -(2**63) <= value < 2**63):
+        return float(value)  # as Kubernetes reads what is no int64
     if isinstance(value, float) and schema.get("type") == "integer":
         return int(value)
     return value
