@@ -591,6 +591,12 @@ async def test_orphans_stay(server: Server) -> None:
     assert "ownerReferences" not in (await server.get(dependent)).ok()["metadata"]
 
 
+async def test_the_first_namespaces_stay(server: Server) -> None:
+    refused = await server.delete("/api/v1/namespaces/default")
+    assert (refused.code, refused.body["reason"]) == (403, "Forbidden")
+    assert refused.body["message"] == 'namespaces "default" is forbidden: this namespace may not be deleted'
+
+
 async def test_a_namespace_takes_its_content_along(server: Server) -> None:
     name = unique("ns")
     (await server.create("/api/v1/namespaces", {"metadata": {"name": name}})).ok()

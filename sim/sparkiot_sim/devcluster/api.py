@@ -9,7 +9,7 @@ from sparkiot_sim.devcluster import admission, errors, managed, patches, pods, q
 from sparkiot_sim.devcluster.admission import WriteOptions
 from sparkiot_sim.devcluster.errors import Obj
 from sparkiot_sim.devcluster.registry import Registry
-from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, SERVICE_ACCOUNTS, Resource
+from sparkiot_sim.devcluster.resources import CRDS, FIRST_NAMESPACES, NAMESPACES, SERVICE_ACCOUNTS, Resource
 from sparkiot_sim.devcluster.selectors import field_test, label_test
 from sparkiot_sim.devcluster.store import Key, Record, Store
 
@@ -175,6 +175,8 @@ class Api:
     def delete(self, resource: Resource, key: Key, options: Obj) -> Obj:
         """`options` is a DeleteOptions object. Gives a Status, or the object when finalizers still hold it."""
         record = self._require(resource, key)
+        if resource.storage == NAMESPACES and key[1] in FIRST_NAMESPACES:
+            raise errors.forbidden(resource.plural, resource.group, key[1], "this namespace may not be deleted")
         obj = record.load()
         meta = obj["metadata"]
         wanted = options.get("preconditions") or {}

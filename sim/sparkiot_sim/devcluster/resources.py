@@ -181,4 +181,6 @@ BUILT_IN: tuple[Resource, ...] = (
 )  # fmt: skip
 
 NAMESPACES, SERVICE_ACCOUNTS, EVENTS = "/namespaces", "/serviceaccounts", "/events"
+FIRST_NAMESPACES = ("default", "kube-system")
+"""What a cluster begins with, and never deletes."""
 CRDS = "apiextensions.k8s.io/customresourcedefinitions"

@@ -23,11 +23,10 @@ from sparkiot_sim.devcluster.gc import collect
 from sparkiot_sim.devcluster.identity import Identity, ServiceAccount, write_private
 from sparkiot_sim.devcluster.registry import Registry
 from sparkiot_sim.devcluster.requests import RequestLog
-from sparkiot_sim.devcluster.resources import CRDS, NAMESPACES, SERVICE_ACCOUNTS
+from sparkiot_sim.devcluster.resources import CRDS, FIRST_NAMESPACES, NAMESPACES, SERVICE_ACCOUNTS
 from sparkiot_sim.devcluster.store import Store
 
 _ADDRESS = "127.0.0.1"  # never another one: this is no production cluster
-_FIRST_NAMESPACES = ("default", "kube-system")
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def _listen(port: int) -> socket.socket:
 def _furnish(api: Api, crds: Iterable[Obj]) -> None:
     """The namespaces that every cluster has, and the given CRDs, replaced when they are there already."""
     options = WriteOptions(field_manager="sparkiot-dev")
-    for name in _FIRST_NAMESPACES:
+    for name in FIRST_NAMESPACES:
         if api.store.get(NAMESPACES, ("", name)) is None:
             api.create(api.registry.find("", "v1", "namespaces"), "", {"metadata": {"name": name}}, options)
     for record in api.store.records(NAMESPACES):
