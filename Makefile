@@ -46,9 +46,11 @@ test-chaos: $(VENV)/.dev ## Break parts of a running system at random (SEED=7; M
 	PYTHONPATH=tests $(BIN)/python -m chaos --seed $(SEED) --minutes $(MINUTES) $(CHAOS)
 
 test-spark4: $(VENV)/.dev .cache/spark4/.done ## Run the live tests and those of tiered shuffle and data sources with Spark 4 instead of 3.5 (needs a full Java 17 or later)
+	@command -v java >/dev/null || [ -n "$$JAVA_HOME" ] || { echo "no Java: install a JDK 17 or later, or set JAVA_HOME" >&2; exit 1; }
+	export JAVA_HOME="$${JAVA_HOME:-$$(dirname "$$(dirname "$$(readlink -f "$$(command -v java)")")")}"; \
 	PYTHONPATH=$$(echo $(CURDIR)/.cache/spark4/lib/python3*/site-packages) \
 	  $(BIN)/python -m pytest tests/integration/test_tiered_shuffle.py tests/integration/test_tiered_copies.py \
-	    tests/integration/test_sources_spark4.py $(ARGS)
+	    tests/integration/test_sources_spark4.py $(ARGS) && \
 	SPARKIOT_TEST_PYSPARK_PYTHON=$(CURDIR)/.cache/spark4/bin/python $(BIN)/python -m pytest tests/cluster $(ARGS)
 
 test-cluster: $(VENV)/.dev ## Run the live tests on the cluster of KUBECONFIG; tests/support_live.py lists what it reads
